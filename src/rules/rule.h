@@ -1,0 +1,68 @@
+/*
+ * A leak pattern. One file per rule in this folder; rules_all is generated from the files. A rule looks at the session and adds
+ * findings; it never prints. What it cannot read becomes a gap, never a guess.
+ */
+#ifndef CLRTRAIL_RULES_RULE_H
+#define CLRTRAIL_RULES_RULE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/vec.h"
+
+struct session;
+
+enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_CRITICAL };
+enum certainty { CERTAINTY_HINT, CERTAINTY_LIKELY, CERTAINTY_PROVEN };
+
+struct finding_cost {
+    const char *use; /* "loader heap" */
+    uint64_t bytes;
+};
+
+struct finding_type {
+    const char *name;
+    uint64_t count;
+    uint64_t bytes;
+    bool bytes_known;
+};
+
+/* All texts live in the arena of the list. */
+struct finding {
+    const char *rule;
+    enum severity severity;
+    enum certainty certainty;
+    const char *title, *cause;
+    const char *kind; /* "managed", "loader", "native", "handles", "threads", "pool" */
+    uint64_t count;
+    VEC(struct finding_cost) costs;
+    VEC(struct finding_type) types;
+    VEC(const char *) evidence;
+    VEC(const char *) look;            /* commands that show more, without "clrtrail FILE" */
+    const char *root_kind, *root_name; /* holder; NULL when nobody was found */
+    VEC(const char *) path;
+    const char *fix, *doc;
+};
+
+struct findings {
+    struct arena *arena; /* borrowed */
+    VEC(struct finding) list;
+};
+
+struct rule {
+    const char *name;    /* "castle-proxy-generator" */
+    const char *summary; /* one line */
+    const char *refines; /* name of the general rule whose finding this one makes superfluous, NULL for none */
+    struct error *(*run)(struct session *session, struct findings *findings);
+};
+
+extern const struct rule *const rules_all[];
+
+/* A finding with rule, severity and so on taken from `proto`, added to the list; NULL when memory is exhausted. */
+struct finding *findings_add(struct findings *findings, const struct finding *proto);
+void findings_deinit(struct findings *findings);
+void finding_evidence(struct findings *findings, struct finding *finding, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

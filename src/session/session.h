@@ -1,0 +1,51 @@
+/*
+ * One open dump, and everything above it, built when first asked: dump -> target -> clr -> heap. Owns them all.
+ */
+#ifndef CLRTRAIL_SESSION_SESSION_H
+#define CLRTRAIL_SESSION_SESSION_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/gaps.h"
+#include "base/progress.h"
+
+struct target;
+struct clr;
+struct session;
+
+struct session_options {
+    const char *path; /* file, "pid:N" or "-" */
+    const char *const *image_dirs;
+    size_t image_dir_count;
+    const char *sysroot;
+    unsigned threads;          /* 0: as many as there are processors */
+    unsigned runtime;          /* which of several runtimes in the process, 0-based */
+    struct progress *progress; /* may be NULL; borrowed */
+};
+
+/* Errors: the dump cannot be opened at all. */
+struct error *session_open(const struct session_options *options, struct session **ret);
+void session_close(struct session *session);
+
+struct target *session_target(struct session *session);
+/* The runtime's structures. Errors: why no runtime can be read; the same (a copy) each time it is asked. */
+struct error *session_clr(struct session *session, struct clr **ret);
+struct gaps *session_gaps(struct session *session);
+struct progress *session_progress(struct session *session);
+struct arena *session_arena(struct session *session);
+unsigned session_threads(const struct session *session);
+
+/* What the head of every machine output says about the dump. Unknown texts are NULL. */
+struct session_info {
+    const char *path, *format, *kind, *os, *arch;
+    uint32_t pid;
+    uint64_t time;
+    const char *runtime_name;    /* "coreclr" */
+    const char *runtime_version; /* "10.0.12" */
+    const char *gc;              /* "workstation", "server" */
+    unsigned heaps;
+    const char *layouts; /* "descriptor + built-in 10.0" */
+};
+void session_info(struct session *session, struct session_info *ret);
+
+#endif

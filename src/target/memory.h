@@ -48,6 +48,8 @@ struct error *memory_freeze(struct memory *memory);
  * NULL: not in the dump. At most `wanted` bytes are made valid and promised.
  */
 const uint8_t *memory_view(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret);
+/* The same, from the dump alone. */
+const uint8_t *memory_view_dumped(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret);
 /* Exactly `size` bytes in one piece, or NULL. */
 const uint8_t *memory_try_span(const struct memory *memory, uint64_t addr, uint64_t size);
 

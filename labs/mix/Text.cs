@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -24,7 +25,7 @@ static class Text
         ["literal_generation"] = GC.GetGeneration(Frozen),
         ["duplicates"] = Duplicates.Length,
         ["duplicate_value"] = Duplicates[0],
-        ["hostile_utf16"] = new JsonArray([.. Hostile.Select(s => (JsonNode?)Convert.ToHexString(Encoding.Unicode.GetBytes(s)))]),
+        ["hostile_utf16"] = new JsonArray([.. Hostile.Select(s => (JsonNode?)Convert.ToHexString(MemoryMarshal.AsBytes(s.AsSpan())))]),
         ["long"] = Long.Length,
     };
 }

@@ -1,0 +1,163 @@
+"""What a user sees and a script relies on beside the columns: the same bytes every time, any packing, SOS's names, no stray output."""
+import os
+import pty
+import re
+import select
+import subprocess
+import unittest
+
+import clrtrail
+
+
+class SameBytes(unittest.TestCase):
+    def setUp(self):
+        clrtrail.fixture()
+
+    def test_for_one_and_many_threads_and_twice(self):
+        for command in ('diagnose', 'types', 'type_histogram', 'roots'):
+            with self.subTest(command):
+                printed = {clrtrail.run(clrtrail.LEAK, command, '--jsonl', '--threads', threads).stdout for threads in (1, 4, 4)}
+                self.assertEqual(len(printed), 1)
+
+
+class Packing(unittest.TestCase):
+    """The same dump plain, in every compression, and through a pipe."""
+
+    @classmethod
+    def setUpClass(cls):
+        packed = clrtrail.fixture()
+        cls.folder = clrtrail.Folder().__enter__()
+        cls.addClassCleanup(cls.folder.__exit__)
+        cls.plain = clrtrail.unpack(packed, cls.folder.path)
+        cls.expected = cls.rows(packed)
+
+    @staticmethod
+    def rows(path, **options):
+        document = clrtrail.document(path, 'modules', **options)
+        return document['rows']
+
+    def test_plain(self):
+        self.assertEqual(self.rows(self.plain), self.expected)
+
+    def check_packed(self, suffix, *command):
+        try:
+            with open(self.folder.path / f'x.{suffix}', 'wb') as out:
+                subprocess.run([*command, self.plain], stdout=out, check=True)
+        except FileNotFoundError:
+            self.skipTest(f'{command[0]} not installed')
+        self.assertEqual(self.rows(out.name), self.expected)
+        os.unlink(out.name)
+
+    def test_gzip(self):
+        self.check_packed('gz', 'gzip', '-1', '-c')
+
+    def test_xz(self):
+        self.check_packed('xz', 'xz', '-0', '-c')
+
+    def test_lz4(self):
+        self.check_packed('lz4', 'lz4', '-q', '-c')
+
+    def test_zstd_of_several_frames(self):
+        halves = self.plain.read_bytes()
+        middle = len(halves) // 2
+        with open(self.folder.path / 'frames.zst', 'wb') as out:
+            for half in (halves[:middle], halves[middle:]):
+                out.write(subprocess.run(['zstd', '-q', '-1', '-c'], input=half, capture_output=True, check=True).stdout)
+        self.assertEqual(self.rows(out.name), self.expected)
+
+    def test_packed_without_its_suffix(self):
+        path = self.folder.path / 'core.4711'
+        path.write_bytes(clrtrail.fixture().read_bytes())
+        self.assertEqual(self.rows(path), self.expected)
+
+    def test_through_a_pipe(self):
+        with subprocess.Popen(['cat', self.plain], stdout=subprocess.PIPE) as cat:
+            self.assertEqual(self.rows('-', stdin=cat.stdout), self.expected)
+
+
+class SosNames(unittest.TestCase):
+    def setUp(self):
+        clrtrail.fixture()
+
+    def head(self, *words):
+        done = clrtrail.run(clrtrail.LEAK, *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_dumpheap_stat(self):
+        printed = self.head('dumpheap', '-stat')
+        self.assertRegex(printed, r'MT +Count +TotalSize +Class Name')
+        self.assertRegex(printed, r'System\.String\n')
+
+    def test_bang_and_case(self):
+        self.assertEqual(self.head('!dumpheap', '-stat'), self.head('dumpheap', '-stat'))
+        self.assertEqual(self.head('DumpHeap', '-stat'), self.head('dumpheap', '-stat'))
+
+    def test_names_are_known(self):
+        for words in ('eeheap -gc', 'eeheap -loader', 'dumpdomain', 'gchandles', 'threads', 'modules', 'eeversion', 'finalizequeue'):
+            with self.subTest(words):
+                self.assertTrue(self.head(*words.split()))
+
+    def test_dumpmt_of_a_type(self):
+        row = clrtrail.document(clrtrail.LEAK, 'type_histogram', '--where', "type = 'System.String'", '--limit', '1')['rows'][0]
+        self.assertIn('System.String', self.head('dumpmt', row['method_table']))
+        self.assertIn('System.String', self.head('dumpmt', '-md', row['method_table'].removeprefix('0x')))
+
+    def test_gcroot_of_an_object(self):
+        row = clrtrail.document(clrtrail.LEAK, 'objects', '--where', 'type ~ Dictionary', '--limit', '1')['rows'][0]
+        self.head('gcroot', row['address'])
+        self.head('dumpobj', row['address'])
+
+
+class Output(unittest.TestCase):
+    def setUp(self):
+        clrtrail.fixture()
+
+    def test_no_escapes_unless_a_terminal(self):
+        for words in ((), ('help',), ('types', '--limit', '5')):
+            done = clrtrail.run(clrtrail.LEAK, *words)
+            self.assertNotIn('\x1b', done.stdout + done.stderr)
+
+    def test_dashes_and_underscores_are_the_same(self):
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, 'gc-heaps').stdout, clrtrail.run(clrtrail.LEAK, 'gc_heaps').stdout)
+
+    def test_quiet_is_quiet(self):
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, 'modules', '--quiet').stderr, '')
+
+    def test_a_closed_pipe_is_no_error(self):
+        command = f"'{os.environ.get('CLRTRAIL') or clrtrail.PROGRAM}' {clrtrail.LEAK} objects --jsonl | head -n 1"
+        done = subprocess.run(['bash', '-c', command], cwd=clrtrail.FIXTURES, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.stderr, '')
+
+    def test_nothing_is_written_beside_the_dump(self):
+        with clrtrail.Folder() as folder:
+            copy = folder.write('copy.core.zst', clrtrail.fixture().read_bytes())
+            clrtrail.run(copy, '--index', 'off')
+            self.assertEqual([path.name for path in folder.path.iterdir()], ['copy.core.zst'])
+
+    def on_terminal(self, *words):
+        primary, secondary = pty.openpty()
+        program = os.environ.get('CLRTRAIL') or clrtrail.PROGRAM
+        process = subprocess.Popen([program, *words], cwd=clrtrail.FIXTURES, stdin=secondary, stdout=secondary, stderr=secondary,
+                                   env={**os.environ, 'TERM': 'xterm-256color', 'LC_ALL': 'C.UTF-8'})
+        os.close(secondary)
+        printed = b''
+        while select.select([primary], [], [], 60)[0]:
+            try:
+                piece = os.read(primary, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            printed += piece
+        os.close(primary)
+        return process.wait(timeout=60), printed.decode('utf-8', 'replace')
+
+    def test_terminal_gets_the_same_words(self):
+        status, printed = self.on_terminal(clrtrail.LEAK, 'ledger')
+        self.assertEqual(status, 0)
+        self.assertIn('total', re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', printed))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,201 @@
+"""What the machine-readable interface promises (docs/interface.md): columns, the JSON document, exit statuses."""
+import csv
+import io
+import json
+import re
+import unittest
+
+import clrtrail
+
+# Columns that scripts rely on, by relation.
+COLUMNS = {
+    'mappings': 'start end size committed use kind protection path',
+    'ledger': 'use count committed reserved share note',
+    'app_domains': 'address name collectible assembly_count',
+    'load_contexts': 'address name collectible assembly_count',
+    'assemblies': 'address name dynamic collectible load_context module_count',
+    'modules': 'address name path assembly dynamic collectible base size type_count loader_bytes mvid',
+    'types': 'method_table name module token base_size component_size parent interfaces instance_count instance_bytes',
+    'methods': 'method_desc name method_table token code code_size tier',
+    'gc_heaps': 'heap generation start end size committed reserved kind',
+    'loader_heaps': 'allocator kind address size committed owner',
+    'type_histogram': 'method_table type count size',
+    'objects': 'address type size generation heap',
+    'references': 'from to field',
+    'strings': 'address length value count',
+    'roots': 'address object kind name thread',
+    'handles': 'address kind object type dependent',
+    'threads': 'managed_id os_id name state background pool frame_count',
+    'retained': 'object type shallow retained dominator',
+}
+KINDS = {'address', 'bytes', 'count', 'number', 'token', 'text', 'bool', 'share', 'json'}
+NEEDS_ARGUMENT = {'references', 'methods'}
+
+
+class Document(unittest.TestCase):
+    def check_head(self, document):
+        self.assertEqual(document['schema'], 1)
+        self.assertRegex(document['tool'], r'^clrtrail \d+\.\d+\.\d+')
+        dump = document['dump']
+        self.assertEqual((dump['format'], dump['os'], dump['arch']), ('elf-core', 'linux', 'x64'))
+        self.assertEqual(dump['runtime']['name'], 'coreclr')
+        self.assertRegex(dump['runtime']['version'], r'^\d+\.\d+\.\d+$')
+        self.assertIn(dump['runtime']['gc'], ('workstation', 'server'))
+
+    def check_value(self, kind, value):
+        if value is None:
+            return
+        if kind == 'address':
+            self.assertRegex(value, r'^0x[0-9a-f]+$')
+        elif kind in ('bytes', 'count', 'number'):
+            self.assertIs(type(value), int)
+            self.assertGreaterEqual(value, 0)
+        elif kind == 'bool':
+            self.assertIs(type(value), bool)
+        elif kind == 'text':
+            self.assertIs(type(value), str)
+
+    def relation(self, name):
+        document = clrtrail.document(clrtrail.LEAK, name, '--limit', '50')
+        self.check_head(document)
+        self.assertEqual(document['relation'], name)
+        self.assertIsInstance(document['gaps'], list)
+        kinds = {column['name']: column['kind'] for column in document['columns']}
+        self.assertLessEqual(set(kinds.values()), KINDS)
+        self.assertLessEqual(set(COLUMNS[name].split()), set(kinds))
+        for row in document['rows']:
+            self.assertEqual(list(row), list(kinds))
+            for column, value in row.items():
+                self.check_value(kinds[column], value)
+
+
+def add_relation(name):
+    def case(self):
+        clrtrail.fixture()
+        self.relation(name)
+    setattr(Document, f'test_{name}', case)
+
+
+for relation in sorted(set(COLUMNS) - NEEDS_ARGUMENT):
+    add_relation(relation)
+
+
+class Diagnosis(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        clrtrail.fixture()
+        cls.document = clrtrail.document(clrtrail.LEAK)
+
+    def test_parts(self):
+        self.assertLessEqual({'schema', 'tool', 'dump', 'ledger', 'findings', 'gaps'}, set(self.document))
+
+    def test_uses_add_up_to_the_total(self):
+        *uses, total = self.document['ledger']
+        self.assertEqual(total['use'], 'total')
+        self.assertEqual(sum(row['committed'] or 0 for row in uses), total['committed'])
+
+    def test_findings_have_what_scripts_read(self):
+        for number, finding in enumerate(self.document['findings'], 1):
+            self.assertEqual(finding['id'], number)
+            self.assertIn(finding['severity'], ('critical', 'warning', 'note'))
+            self.assertIn(finding['certainty'], ('proven', 'likely', 'hint'))
+            self.assertIn(finding['kind'], ('managed', 'loader', 'native', 'handles', 'threads', 'pool'))
+            self.assertTrue(finding['title'] and finding['rule'])
+            for cost in finding['costs']:
+                self.assertIs(type(cost['bytes']), int)
+
+    def test_the_documents_of_findings_exist(self):
+        for finding in self.document['findings']:
+            if 'doc' in finding:
+                self.assertTrue((clrtrail.ROOT / finding['doc']).is_file(), finding['doc'])
+
+    def test_the_leak_of_the_fixture_is_found(self):
+        rules = {finding['rule']: finding for finding in self.document['findings']}
+        self.assertIn('castle-proxy-generator', rules)
+        self.assertEqual(rules['castle-proxy-generator']['certainty'], 'proven')
+
+
+class Forms(unittest.TestCase):
+    """The same rows as JSON, JSON lines and CSV."""
+
+    def setUp(self):
+        clrtrail.fixture()
+        self.arguments = [clrtrail.LEAK, 'type_histogram', '--limit', '20']
+        self.rows = clrtrail.document(*self.arguments)['rows']
+
+    def test_json_lines(self):
+        head, *rows = map(json.loads, clrtrail.run(*self.arguments, '--jsonl').stdout.splitlines())
+        self.assertEqual(head['relation'], 'type_histogram')
+        self.assertNotIn('rows', head)
+        self.assertEqual(rows, self.rows)
+
+    def test_csv(self):
+        rows = list(csv.DictReader(io.StringIO(clrtrail.run(*self.arguments, '--csv').stdout)))
+        self.assertEqual([row['type'] for row in rows], [row['type'] for row in self.rows])
+        self.assertEqual([int(row['size']) for row in rows], [row['size'] for row in self.rows])
+
+    def test_chosen_columns_in_their_order(self):
+        document = clrtrail.document(*self.arguments, '--columns', 'size,type')
+        self.assertEqual([column['name'] for column in document['columns']], ['size', 'type'])
+
+    def test_where_sort_and_limit(self):
+        rows = clrtrail.document(clrtrail.LEAK, 'type_histogram', '--where', 'size > 10000 and type ~ String', '--sort', 'size:desc', '--limit', '5')['rows']
+        self.assertTrue(rows)
+        self.assertLessEqual(len(rows), 5)
+        self.assertTrue(all(row['size'] > 10000 and 'String' in row['type'] for row in rows))
+        self.assertEqual([row['size'] for row in rows], sorted((row['size'] for row in rows), reverse=True))
+
+    def test_several_commands_one_opening(self):
+        done = clrtrail.run(clrtrail.LEAK, '-c', 'modules --limit 1 --json', '-c', 'types --limit 1 --json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(re.findall(r'"relation": ?"(\w+)"', done.stdout), ['modules', 'types'])
+
+
+class Status(unittest.TestCase):
+    def setUp(self):
+        clrtrail.fixture()
+
+    def test_findings_do_not_fail_unless_asked(self):
+        self.assertEqual(clrtrail.run(clrtrail.LEAK).returncode, 0)
+
+    def test_fail_on(self):
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, '--fail-on', 'likely').returncode, 4)
+
+    def test_unknown_command_names_the_nearest(self):
+        done = clrtrail.run(clrtrail.LEAK, 'moduls')
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn('modules', done.stderr)
+
+    def test_unknown_option(self):
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, '--jsom').returncode, 1)
+
+    def test_unknown_column(self):
+        for option in ('--columns', '--where', '--sort'):
+            self.assertEqual(clrtrail.run(clrtrail.LEAK, 'modules', option, {'--where': 'nme = 1'}.get(option, 'nme')).returncode, 1, option)
+
+    def test_no_file(self):
+        done = clrtrail.run('/no/such/file')
+        self.assertEqual((done.returncode, done.stdout), (2, ''))
+        self.assertIn('/no/such/file', done.stderr)
+
+
+class WithoutTarget(unittest.TestCase):
+    def test_version(self):
+        done = clrtrail.run('version')
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r'^clrtrail \d+\.\d+\.\d+')
+
+    def test_help(self):
+        done = clrtrail.run('help')
+        self.assertEqual(done.returncode, 0)
+        for word in ('diagnose', 'modules', 'type_histogram', '--json', '--where'):
+            self.assertIn(word, done.stdout.replace('-histogram', '_histogram'))
+
+    def test_rules(self):
+        done = clrtrail.run('rules')
+        self.assertEqual(done.returncode, 0)
+        self.assertIn('castle-proxy-generator', done.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,46 @@
+"""Compares what commands print with tests/golden/FIXTURE/NAME.out.
+
+A case is one file: a line `$ clrtrail FIXTURE.core.zst ...` and below it what that prints, with addresses named by their order; what
+went to standard error stands behind `! `, an exit status other than 0 in the last line. Several commands may stand in a file. To add a
+case write the `$` line and run `./dev test --update-golden`; what that changes is to be read in review.
+"""
+import difflib
+import os
+import pathlib
+import shlex
+import unittest
+
+import clrtrail
+
+GOLDEN = pathlib.Path(__file__).resolve().parent
+
+
+def play(command):
+    words = shlex.split(command)
+    done = clrtrail.run(*words[1:])
+    printed = clrtrail.normalise(done.stdout)
+    printed += ''.join(f'! {line}\n' for line in clrtrail.normalise(done.stderr).splitlines())
+    return printed + (f'[exit status {done.returncode}]\n' if done.returncode else '')
+
+
+class Golden(unittest.TestCase):
+    maxDiff = None
+
+
+def add_case(path):
+    def case(self):
+        clrtrail.fixture(f'{path.parent.name}.core.zst')
+        expected = path.read_text(encoding='utf-8')
+        commands = [line[2:] for line in expected.splitlines() if line.startswith('$ ')]
+        printed = '\n'.join(f'$ {command}\n{play(command)}' for command in commands)
+        if os.environ.get('UPDATE_GOLDEN'):
+            path.write_text(printed, encoding='utf-8')
+        elif printed != expected:
+            lines = difflib.unified_diff(expected.splitlines(), printed.splitlines(), 'expected', 'printed', lineterm='', n=1)
+            self.fail('\n'.join(list(lines)[:60]))
+    name = f'{path.parent.name}_{path.stem}'.replace('-', '_')
+    setattr(Golden, f'test_{name}', case)
+
+
+for golden in sorted(GOLDEN.glob('*/*.out')):
+    add_case(golden)

@@ -38,6 +38,7 @@ static inline bool vec_grow_(void **data, size_t *capacity, size_t wanted, size_
 
 #define vec_reserve(v, wanted) vec_grow_((void **)&(v)->data, &(v)->capacity, (wanted), sizeof(*(v)->data))
 #define vec_push(v, ...) (vec_reserve((v), (v)->count + 1) && ((v)->data[(v)->count++] = (__VA_ARGS__), true))
+#define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 #define vec_deinit(v) \
     do { \
         free((v)->data); \

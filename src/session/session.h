@@ -11,6 +11,11 @@
 
 struct target;
 struct clr;
+struct gc_heaps;
+struct histogram;
+struct loader_heap_blocks;
+struct code_heaps;
+struct findings;
 struct session;
 
 struct session_options {
@@ -30,6 +35,12 @@ void session_close(struct session *session);
 struct target *session_target(struct session *session);
 /* The runtime's structures. Errors: why no runtime can be read; the same (a copy) each time it is asked. */
 struct error *session_clr(struct session *session, struct clr **ret);
+/* The parts below are built when first asked, kept, and borrowed from the session. */
+struct error *session_gc_heaps(struct session *session, const struct gc_heaps **ret);
+/* Objects by type over the whole heap. */
+struct error *session_histogram(struct session *session, const struct histogram **ret);
+struct error *session_loader_heaps(struct session *session, const struct loader_heap_blocks **ret);
+struct error *session_code_heaps(struct session *session, const struct code_heaps **ret);
 struct gaps *session_gaps(struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);

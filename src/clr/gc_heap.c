@@ -1,0 +1,446 @@
+#include "clr/gc_heap.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "clr/thread.h"
+
+/*
+ * Word offsets in GcDacVars with a generation count (version 2, and 1.0 as of .NET 5). The form of 3.1 has no count: everything
+ * behind it lies 8 bytes lower. Source: struct GcDacVars, src/coreclr/gc/gcinterface.dac.h; dacvars macros in
+ * gcinterface.dacvars.def.
+ */
+enum {
+    VARS_GENERATION_SIZE = 8,
+    VARS_GENERATION_COUNT = 16,
+    VARS_GENERATION_TABLE = 48,
+    VARS_MAX_GEN = 56,
+    VARS_EPHEMERAL_SEGMENT = 80,
+    VARS_ALLOC_ALLOCATED = 120,
+    VARS_FINALIZE_QUEUE = 144,
+    VARS_N_HEAPS = 176,
+    VARS_G_HEAPS = 184,
+    VARS_STRUCTURES_INVALID = 192,
+    VARS_HANDLE_TABLE_MAP = 232,
+    VARS_GC_HEAP_OFFSETS = 240,
+    VARS_GENERATION_OFFSETS = 248,
+    VARS_BOOKKEEPING_START = 256, /* this and the next ones: version 2.2 on */
+    VARS_REGIONS_TO_DECOMMIT = 264,
+    VARS_FREE_HUGE_REGIONS = 272,
+    VARS_FREE_REGIONS = 280,
+    VARS_CARD_TABLE_INFO_SIZE = 312,
+    VARS_ADAPTATION_MODE = 320,
+    VARS_MAX_SIZE = 336,
+};
+
+/* heap_segment, src/coreclr/gc/gcpriv.h: the part that the DAC shares (dac_heap_segment). */
+enum {
+    SEGMENT_ALLOCATED = 0,
+    SEGMENT_COMMITTED = 8,
+    SEGMENT_RESERVED = 16,
+    SEGMENT_MEM = 32,
+    SEGMENT_FLAGS = 40,
+    SEGMENT_NEXT = 48,
+    SEGMENT_SIZE = 56
+};
+enum { SEGMENT_FLAG_READONLY = 1 };
+
+/* Index in gc_heap_field_offsets, the order of dac_gcheap_fields.h; generation_table is the last of the fixed ones. */
+enum { HEAP_ALLOC_ALLOCATED, HEAP_EPHEMERAL_SEGMENT, HEAP_FINALIZE_QUEUE, HEAP_FIELD_MAX = 64 };
+
+/* Names by which we mean to know the fields of gc_heap: found by position, the last known ones differ between versions. */
+struct gc_reader {
+    struct clr *clr;
+    const struct memory *memory;
+    uint64_t vars;
+    unsigned shift; /* 8 in the form of 3.1 */
+    uint64_t generation_size;
+    uint32_t generation_count;
+    int32_t context_off, start_off, allocation_start_off;
+    struct gc_heaps *heaps;
+    uint64_t segment_limit; /* segments that the dump could hold */
+};
+
+const char *gc_generation_name(enum gc_generation generation)
+{
+    static const char *const names[] = { "gen0", "gen1", "gen2", "loh", "poh", "frozen", "ephemeral" };
+    return names[generation];
+}
+
+void gc_heaps_deinit(struct gc_heaps *heaps)
+{
+    vec_deinit(&heaps->segments);
+    vec_deinit(&heaps->free_regions);
+    vec_deinit(&heaps->contexts);
+    vec_deinit(&heaps->generation_tables);
+    vec_deinit(&heaps->finalize_queues);
+}
+
+/* The word of GcDacVars at `off` (in the newer form). */
+static bool vars_word(const struct gc_reader *r, unsigned off, uint64_t *ret)
+{
+    return memory_try_u64(r->memory, r->vars + off - (off > VARS_GENERATION_SIZE ? r->shift : 0), ret);
+}
+
+/* What the variable that a word of GcDacVars points at holds. */
+static bool vars_deref(const struct gc_reader *r, unsigned off, uint64_t *ret)
+{
+    uint64_t addr;
+    return vars_word(r, off, &addr) && addr && memory_try_u64(r->memory, addr, ret);
+}
+
+/* Is the thing at `vars` a GcDacVars? Sets form, generation size and count. */
+static bool vars_check(struct gc_reader *r, uint64_t vars)
+{
+    uint8_t version[2];
+    uint64_t max_gen_addr, count;
+    uint32_t max_gen;
+
+    r->vars = vars;
+    if (!memory_try_read(r->memory, vars, version, 2) || version[0] > 8 || version[1] > 32) return false;
+    if (!memory_try_u64(r->memory, vars + VARS_GENERATION_SIZE, &r->generation_size)) return false;
+    if (r->generation_size % 8 || r->generation_size < 0x30 || r->generation_size > 0x1000) return false;
+    if (!memory_try_u64(r->memory, vars + VARS_GENERATION_COUNT, &count)) return false;
+    r->shift = count <= 8 ? 0 : 8;
+    r->generation_count = r->shift ? 4 : (uint32_t)count;
+    if (r->generation_count < 4 || r->generation_count > 8) return false;
+    if (!vars_word(r, VARS_MAX_GEN, &max_gen_addr) || !memory_try_u32(r->memory, max_gen_addr, &max_gen) || max_gen != 2)
+        return false;
+    r->heaps->major = version[0];
+    r->heaps->minor = version[1];
+    return true;
+}
+
+/* By the DAC table's index, else the one entry of the table that leads to a GcDacVars. */
+static bool vars_find(struct gc_reader *r)
+{
+    const struct clr *clr = r->clr;
+    uint64_t vars;
+
+    if (clr_try_global(clr, GLOBAL_GcDacVars, &vars) && vars_check(r, vars)) return true;
+    for (uint32_t i = 0; i < clr->dac.count; i++)
+        if (clr->dac.words[i] && memory_try_u64(r->memory, clr->dac.words[i], &vars) && vars_check(r, vars)) return true;
+    return false;
+}
+
+static void read_generation_offsets(struct gc_reader *r)
+{
+    uint64_t addr;
+    int32_t offsets[3];
+
+    r->context_off = 0;
+    r->start_off = 56;
+    r->allocation_start_off = 64;
+    if (r->shift || !vars_word(r, VARS_GENERATION_OFFSETS, &addr) || !memory_try_read(r->memory, addr, offsets, sizeof(offsets)))
+        return;
+    if (offsets[0] < 0 || offsets[1] < 0 || (uint64_t)offsets[0] + 16 > r->generation_size ||
+        (uint64_t)offsets[1] + 8 > r->generation_size)
+        return;
+    r->context_off = offsets[0];
+    r->start_off = offsets[1];
+    r->allocation_start_off = offsets[2];
+    r->heaps->has_regions = offsets[2] == -1;
+}
+
+struct heap_view {
+    uint32_t heap;
+    uint64_t generation_table;
+    uint64_t ephemeral_segment, alloc_allocated;
+};
+
+static uint64_t generation_word(const struct gc_reader *r, const struct heap_view *view, uint32_t generation, int32_t off)
+{
+    uint64_t value;
+
+    if (off < 0 || !memory_try_u64(r->memory, view->generation_table + generation * r->generation_size + (uint64_t)off, &value))
+        return 0;
+    return value;
+}
+
+static struct error *add_segment(struct gc_reader *r, const struct heap_view *view, uint32_t generation, uint64_t addr,
+                                 uint64_t *next_ret)
+{
+    uint8_t raw[SEGMENT_SIZE];
+    struct gc_segment segment = { .addr = addr, .heap = view->heap, .generation = (enum gc_generation)generation };
+
+    if (!memory_try_read(r->memory, addr, raw, sizeof(raw))) {
+        gaps_add(r->clr->gaps, "GC segments", addr, 1, "heap_segment not in the dump");
+        *next_ret = 0;
+        return NULL;
+    }
+    segment.start = load_u64(raw + SEGMENT_MEM);
+    segment.end = load_u64(raw + SEGMENT_ALLOCATED);
+    segment.committed = load_u64(raw + SEGMENT_COMMITTED);
+    segment.reserved = load_u64(raw + SEGMENT_RESERVED);
+    segment.flags = load_u64(raw + SEGMENT_FLAGS);
+    *next_ret = load_u64(raw + SEGMENT_NEXT);
+    if (segment.flags & SEGMENT_FLAG_READONLY) segment.generation = GC_FROZEN;
+    if (addr == view->ephemeral_segment) {
+        segment.end = view->alloc_allocated;
+        if (!r->heaps->has_regions) {
+            segment.generation = GC_EPHEMERAL;
+            segment.gen1_start = generation_word(r, view, 1, r->allocation_start_off);
+            segment.gen0_start = generation_word(r, view, 0, r->allocation_start_off);
+        }
+    }
+    if (segment.end < segment.start || segment.end - segment.start > UINT64_C(1) << 46) {
+        gaps_add(r->clr->gaps, "GC segments", addr, 1, "segment ends before it starts");
+        return NULL;
+    }
+    return vec_push(&r->heaps->segments, segment) ? NULL : &error_enomem;
+}
+
+static struct error *read_chain(struct gc_reader *r, const struct heap_view *view, uint32_t generation)
+{
+    uint64_t addr = generation_word(r, view, generation, r->start_off);
+
+    while (addr) {
+        if (r->heaps->segments.count >= r->segment_limit) {
+            gaps_add(r->clr->gaps, "GC segments", addr, 1, "more segments than the dump could hold: the chain has a cycle");
+            return NULL;
+        }
+        TRY(add_segment(r, view, generation, addr, &addr));
+    }
+    return NULL;
+}
+
+static struct error *add_context(struct gc_heaps *heaps, uint64_t ptr, uint64_t limit)
+{
+    struct gc_context context = { ptr, limit };
+
+    if (!ptr || limit < ptr) return NULL;
+    return vec_push(&heaps->contexts, context) ? NULL : &error_enomem;
+}
+
+static struct error *read_heap(struct gc_reader *r, const struct heap_view *view)
+{
+    /* Before regions, generations 0 and 1 share the ephemeral segment, which hangs in generation 2's chain. */
+    uint32_t first = r->heaps->has_regions ? 0 : 2;
+
+    if (!vec_push(&r->heaps->generation_tables, view->generation_table)) return &error_enomem;
+    for (uint32_t generation = first; generation < r->generation_count && generation <= GC_POH; generation++)
+        TRY(read_chain(r, view, generation));
+    for (uint32_t generation = 0; generation < r->generation_count; generation++)
+        TRY(add_context(r->heaps, generation_word(r, view, generation, r->context_off),
+                        generation_word(r, view, generation, r->context_off + 8)));
+    return NULL;
+}
+
+/* Lists of free regions: region_free_list, 56 bytes {count, reserved, committed, added, removed, head, tail}; head is a
+ * heap_segment. */
+static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t list_addr)
+{
+    enum { LIST_HEAD = 40 };
+    uint64_t addr, seen = 0;
+
+    if (!memory_try_u64(r->memory, list_addr + LIST_HEAD, &addr)) return NULL;
+    while (addr && seen++ < r->segment_limit) {
+        uint8_t raw[SEGMENT_SIZE];
+        struct gc_free_region region = { .addr = addr, .heap = heap };
+
+        if (!memory_try_read(r->memory, addr, raw, sizeof(raw))) break;
+        region.start = load_u64(raw + SEGMENT_MEM);
+        region.committed = load_u64(raw + SEGMENT_COMMITTED);
+        region.reserved = load_u64(raw + SEGMENT_RESERVED);
+        if (region.committed >= region.start && !vec_push(&r->heaps->free_regions, region)) return &error_enomem;
+        addr = load_u64(raw + SEGMENT_NEXT);
+    }
+    return NULL;
+}
+
+enum { FREE_LIST_SIZE = 56, FREE_LIST_KINDS = 3 };
+
+static struct error *read_free_lists(struct gc_reader *r, uint32_t heap, uint64_t lists, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        TRY(read_free_list(r, heap, lists + i * FREE_LIST_SIZE));
+    return NULL;
+}
+
+static bool has_bookkeeping(const struct gc_heaps *heaps)
+{
+    return heaps->major > 2 || (heaps->major == 2 && heaps->minor >= 2);
+}
+
+static struct error *read_global_free_lists(struct gc_reader *r)
+{
+    uint64_t addr;
+
+    if (!has_bookkeeping(r->heaps) || !r->heaps->has_regions) return NULL;
+    if (vars_word(r, VARS_REGIONS_TO_DECOMMIT, &addr) && addr) TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS));
+    if (vars_word(r, VARS_FREE_HUGE_REGIONS, &addr) && addr) TRY(read_free_lists(r, 0, addr, 1));
+    if (!r->heaps->is_server && vars_word(r, VARS_FREE_REGIONS, &addr) && addr) TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS));
+    return NULL;
+}
+
+/* card_table_info in front of the card table: {u32 references, u64 size, next, lowest, highest}. */
+static void read_bookkeeping(struct gc_reader *r)
+{
+    uint64_t start, size, lowest, highest;
+
+    if (!has_bookkeeping(r->heaps) || !vars_deref(r, VARS_BOOKKEEPING_START, &start) || !start) return;
+    if (!memory_try_u64(r->memory, start + 8, &size) || !memory_try_u64(r->memory, start + 24, &lowest) ||
+        !memory_try_u64(r->memory, start + 32, &highest))
+        return;
+    if (size > UINT64_C(1) << 46 || highest < lowest) return;
+    r->heaps->bookkeeping_start = start;
+    r->heaps->bookkeeping_size = size;
+    r->heaps->lowest = lowest;
+    r->heaps->highest = highest;
+}
+
+static struct error *read_workstation(struct gc_reader *r)
+{
+    struct heap_view view = { 0 };
+    uint64_t queue;
+
+    if (!vars_word(r, VARS_GENERATION_TABLE, &view.generation_table) || !view.generation_table)
+        return error_fault(r->vars, "cannot read the GC's generation table: address not in dump");
+    vars_deref(r, VARS_EPHEMERAL_SEGMENT, &view.ephemeral_segment);
+    vars_deref(r, VARS_ALLOC_ALLOCATED, &view.alloc_allocated);
+    if (vars_deref(r, VARS_FINALIZE_QUEUE, &queue) && !vec_push(&r->heaps->finalize_queues, queue)) return &error_enomem;
+    r->heaps->heap_count = 1;
+    return read_heap(r, &view);
+}
+
+/* Offsets of the fields of gc_heap, in the order of dac_gcheap_fields.h: how many there are differs by version, generation_table is
+ * last. */
+static size_t read_heap_offsets(struct gc_reader *r, int32_t *offsets)
+{
+    uint64_t addr;
+    size_t count = 0;
+
+    if (r->shift) { /* 3.1 knows no such array */
+        offsets[HEAP_ALLOC_ALLOCATED] = 0;
+        offsets[HEAP_EPHEMERAL_SEGMENT] = 8;
+        offsets[HEAP_FINALIZE_QUEUE] = 16;
+        offsets[3] = 344;
+        return 4;
+    }
+    if (!vars_word(r, VARS_GC_HEAP_OFFSETS, &addr)) return 0;
+    while (count < HEAP_FIELD_MAX && memory_try_read(r->memory, addr + 4 * count, &offsets[count], 4) && offsets[count] != 0 &&
+           offsets[count] >= -1 && offsets[count] < 1 << 20)
+        count++;
+    return count;
+}
+
+/* The generation table is where a plausible generation starts: its start segment leads to a heap_segment whose mem lies behind it.
+ */
+static bool is_generation_table(const struct gc_reader *r, uint64_t addr)
+{
+    uint64_t segment, mem, reserved;
+
+    return memory_try_u64(r->memory, addr + 2 * r->generation_size + (uint64_t)r->start_off, &segment) && segment &&
+           memory_try_u64(r->memory, segment + SEGMENT_MEM, &mem) &&
+           memory_try_u64(r->memory, segment + SEGMENT_RESERVED, &reserved) && mem && mem < reserved;
+}
+
+static struct error *read_server_heap(struct gc_reader *r, uint32_t index, uint64_t heap, const int32_t *offsets, size_t count)
+{
+    enum { HEAP_FREE_REGIONS = 21 };
+    struct heap_view view = { .heap = index };
+    uint64_t queue;
+
+    for (size_t i = count; i > 0 && !view.generation_table; i--)
+        if (offsets[i - 1] > 0 && is_generation_table(r, heap + (uint64_t)offsets[i - 1]))
+            view.generation_table = heap + (uint64_t)offsets[i - 1];
+    if (!view.generation_table) {
+        gaps_add(r->clr->gaps, "GC heaps", heap, 1, "no generation table found in gc_heap");
+        return NULL;
+    }
+    memory_try_u64(r->memory, heap + (uint64_t)offsets[HEAP_ALLOC_ALLOCATED], &view.alloc_allocated);
+    memory_try_u64(r->memory, heap + (uint64_t)offsets[HEAP_EPHEMERAL_SEGMENT], &view.ephemeral_segment);
+    if (memory_try_u64(r->memory, heap + (uint64_t)offsets[HEAP_FINALIZE_QUEUE], &queue) &&
+        !vec_push(&r->heaps->finalize_queues, queue))
+        return &error_enomem;
+    if (has_bookkeeping(r->heaps) && count > HEAP_FREE_REGIONS && offsets[HEAP_FREE_REGIONS] > 0)
+        TRY(read_free_lists(r, index, heap + (uint64_t)offsets[HEAP_FREE_REGIONS], FREE_LIST_KINDS));
+    return read_heap(r, &view);
+}
+
+static struct error *read_server(struct gc_reader *r, uint64_t heaps_addr)
+{
+    int32_t offsets[HEAP_FIELD_MAX];
+    size_t offset_count = read_heap_offsets(r, offsets);
+    uint64_t n_heaps_addr;
+    uint32_t n_heaps;
+
+    if (offset_count <= HEAP_FINALIZE_QUEUE)
+        return error_fault(r->vars, "cannot read the field offsets of the server GC: address not in dump");
+    if (!vars_word(r, VARS_N_HEAPS, &n_heaps_addr) || !memory_try_u32(r->memory, n_heaps_addr, &n_heaps) || n_heaps == 0 ||
+        n_heaps > LIMIT_GC_HEAPS)
+        return error_fault(r->vars, "cannot read the number of server GC heaps");
+    r->heaps->is_server = true;
+    r->heaps->heap_count = n_heaps;
+    for (uint32_t i = 0; i < n_heaps; i++) {
+        uint64_t heap;
+
+        if (memory_try_u64(r->memory, heaps_addr + 8ull * i, &heap) && heap)
+            TRY(read_server_heap(r, i, heap, offsets, offset_count));
+        else
+            gaps_add(r->clr->gaps, "GC heaps", heaps_addr + 8ull * i, 1, "gc_heap not in the dump");
+    }
+    return NULL;
+}
+
+static int compare_contexts(const void *a, const void *b)
+{
+    const struct gc_context *left = a, *right = b;
+    return left->ptr < right->ptr ? -1 : left->ptr > right->ptr;
+}
+
+static struct error *read_contexts(struct gc_reader *r)
+{
+    struct clr_thread *threads;
+    size_t count;
+    struct arena arena;
+    struct error *err;
+
+    arena_init(&arena);
+    err = clr_threads(r->clr, &arena, &threads, &count);
+    for (size_t i = 0; !err && i < count; i++)
+        if (threads[i].has_alloc_context) err = add_context(r->heaps, threads[i].alloc_ptr, threads[i].alloc_limit);
+    arena_deinit(&arena);
+    if (err && err != &error_enomem) {
+        gaps_add_error(r->clr->gaps, "allocation contexts", err);
+        err = NULL;
+    }
+    vec_sort(&r->heaps->contexts, compare_contexts);
+    return err;
+}
+
+static struct error *gc_heaps_read(struct gc_reader *r)
+{
+    uint64_t heaps_addr_addr, heaps_addr = 0, word;
+
+    if (!vars_find(r)) return error_create(ERROR_FAULT, "cannot find the GC's variables (GcDacVars) in the dump");
+    r->heaps->vars_addr = r->vars;
+    r->heaps->generation_count = r->generation_count;
+    read_generation_offsets(r);
+    if (vars_deref(r, VARS_STRUCTURES_INVALID, &word)) r->heaps->in_gc = (uint32_t)word > 0;
+    vars_word(r, VARS_HANDLE_TABLE_MAP, &r->heaps->handle_table_map);
+    read_bookkeeping(r);
+    if (vars_word(r, VARS_G_HEAPS, &heaps_addr_addr) && heaps_addr_addr) memory_try_u64(r->memory, heaps_addr_addr, &heaps_addr);
+    if (heaps_addr)
+        TRY(read_server(r, heaps_addr));
+    else
+        TRY(read_workstation(r));
+    TRY(read_global_free_lists(r));
+    return read_contexts(r);
+}
+
+struct error *gc_heaps_init(struct clr *clr, struct gc_heaps *ret)
+{
+    struct gc_reader reader = {
+        .clr = clr,
+        .memory = clr->memory,
+        .heaps = ret,
+        .segment_limit = limit_from_size(clr->target->dump->file ? clr->target->dump->file->bytes.size : 0, SEGMENT_SIZE),
+    };
+    struct error *err;
+
+    *ret = (struct gc_heaps) { 0 };
+    err = gc_heaps_read(&reader);
+    if (err) gc_heaps_deinit(ret);
+    return err;
+}

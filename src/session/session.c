@@ -1,0 +1,190 @@
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "clr/clr.h"
+#include "clr/gc_heap.h"
+#include "clr/loader_heap.h"
+#include "heap/histogram.h"
+#include "target/target.h"
+
+/* A part that is built once: its error, too, is the same each time. */
+struct part {
+    bool tried;
+    struct error *err; /* owned */
+};
+
+struct session {
+    struct session_options options;
+    struct gaps gaps;
+    struct arena arena;
+    struct target *target;
+    struct part clr_part, gc_part, histogram_part, loader_part, code_part;
+    struct clr *clr;
+    struct gc_heaps gc_heaps;
+    struct histogram histogram;
+    struct loader_heap_blocks loader_heaps;
+    struct code_heaps code_heaps;
+};
+
+static struct error *error_copy(const struct error *err)
+{
+    if (!err) return NULL;
+    if (err == &error_enomem) return &error_enomem;
+    return error_create_at(err->code, err->addr, err->file, err->line, "%s", error_message(err));
+}
+
+struct error *session_open(const struct session_options *options, struct session **ret)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    struct target_options target_options = { .image_dirs = options->image_dirs,
+                                             .image_dir_count = options->image_dir_count,
+                                             .sysroot = options->sysroot };
+    struct dump *dump;
+    struct error *err;
+
+    if (!session) return &error_enomem;
+    session->options = *options;
+    gaps_init(&session->gaps);
+    arena_init(&session->arena);
+    err = dump_open(options->path, &session->gaps, options->progress, &dump);
+    if (!err) err = target_open(dump, &target_options, &session->gaps, &session->target);
+    if (err) {
+        session_close(session);
+        return err;
+    }
+    *ret = session;
+    return NULL;
+}
+
+void session_close(struct session *session)
+{
+    if (!session) return;
+    code_heaps_deinit(&session->code_heaps);
+    loader_heap_blocks_deinit(&session->loader_heaps);
+    histogram_deinit(&session->histogram);
+    gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->code_part.err);
+    error_destroy(session->loader_part.err);
+    error_destroy(session->histogram_part.err);
+    error_destroy(session->gc_part.err);
+    error_destroy(session->clr_part.err);
+    clr_close(session->clr);
+    target_close(session->target);
+    arena_deinit(&session->arena);
+    gaps_deinit(&session->gaps);
+    free(session);
+}
+
+struct target *session_target(struct session *session)
+{
+    return session->target;
+}
+
+struct gaps *session_gaps(struct session *session)
+{
+    return &session->gaps;
+}
+
+struct progress *session_progress(struct session *session)
+{
+    return session->options.progress;
+}
+
+struct arena *session_arena(struct session *session)
+{
+    return &session->arena;
+}
+
+unsigned session_threads(const struct session *session)
+{
+    return session->options.threads ? session->options.threads : parallel_default_threads();
+}
+
+struct error *session_clr(struct session *session, struct clr **ret)
+{
+    struct part *part = &session->clr_part;
+
+    if (!part->tried) {
+        part->tried = true;
+        part->err = clr_open(session->target, session->options.runtime, &session->clr);
+    }
+    if (part->err) return error_copy(part->err);
+    *ret = session->clr;
+    return NULL;
+}
+
+/* Builds a part on top of the CLR unless that was tried; its error is kept. */
+#define BUILD_PART(part_, expr) \
+    do { \
+        if (!(part_)->tried) { \
+            struct clr *clr = NULL; \
+            (part_)->tried = true; \
+            (part_)->err = session_clr(session, &clr); \
+            if (!(part_)->err) (part_)->err = (expr); \
+        } \
+        if ((part_)->err) return error_copy((part_)->err); \
+    } while (0)
+
+struct error *session_gc_heaps(struct session *session, const struct gc_heaps **ret)
+{
+    BUILD_PART(&session->gc_part, gc_heaps_init(clr, &session->gc_heaps));
+    *ret = &session->gc_heaps;
+    return NULL;
+}
+
+struct error *session_histogram(struct session *session, const struct histogram **ret)
+{
+    const struct gc_heaps *heaps;
+
+    TRY(session_gc_heaps(session, &heaps));
+    BUILD_PART(&session->histogram_part,
+               histogram_init(&session->histogram, clr, heaps, session_threads(session), session->options.progress, NULL, NULL));
+    *ret = &session->histogram;
+    return NULL;
+}
+
+struct error *session_loader_heaps(struct session *session, const struct loader_heap_blocks **ret)
+{
+    BUILD_PART(&session->loader_part, loader_heap_blocks_init(clr, &session->loader_heaps));
+    *ret = &session->loader_heaps;
+    return NULL;
+}
+
+struct error *session_code_heaps(struct session *session, const struct code_heaps **ret)
+{
+    BUILD_PART(&session->code_part, code_heaps_init(clr, &session->code_heaps));
+    *ret = &session->code_heaps;
+    return NULL;
+}
+
+void session_info(struct session *session, struct session_info *ret)
+{
+    const struct dump *dump = session->target->dump;
+    const struct gc_heaps *heaps;
+    struct clr *clr;
+    struct error *err;
+
+    *ret = (struct session_info) { .path = session->options.path,
+                                   .format = dump->format,
+                                   .kind = dump->kind,
+                                   .os = dump->os,
+                                   .arch = dump->arch,
+                                   .pid = dump->pid,
+                                   .time = dump->time };
+    err = session_clr(session, &clr);
+    if (!err) {
+        ret->runtime_name = "coreclr";
+        ret->runtime_version = clr->version;
+        ret->layouts = arena_printf(&session->arena, "%s%s", clr->descriptor_fields ? "descriptor + " : "built-in ",
+                                    clr->layout_name);
+        err = session_gc_heaps(session, &heaps);
+        if (!err) {
+            ret->gc = heaps->is_server ? "server" : "workstation";
+            ret->heaps = heaps->heap_count;
+        }
+    }
+    error_destroy(err);
+}

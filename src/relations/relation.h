@@ -134,6 +134,8 @@ struct relation {
     const char *empty;    /* why an empty result may be empty, for text */
     size_t cursor_size;   /* zeroed before begin */
     bool hidden;          /* no command of its own in help (used by other surfaces) */
+    bool without_dump;    /* a command without a TARGET ("rules", "ps"): `begin` gets no session */
+    const char *topic;    /* heading under which help lists it ("GC heap"); NULL: the last, "more" */
 
     struct error *(*begin)(struct session *session, const struct request *request, void *cursor);
     /* Fills `row` (column_count values, all unknown before the call). *more_ret false: there was no row. */
@@ -145,6 +147,16 @@ struct relation {
 
 /* Generated: all relations, sorted by name, NULL at the end. */
 extern const struct relation *const relations_all[];
+
+/* The relation of that name in a NULL-terminated list, NULL if none. Case does not matter, `-` and `_` are the same. */
+const struct relation *relation_find(const struct relation *const *relations, const char *name);
+/* The index of the column of that name (compared likewise), -1 if none. */
+int relation_column(const struct relation *relation, const char *name);
+/* "address", "bytes", ...: the word that machine output uses. */
+const char *column_kind_name(enum column_kind kind);
+/* How names of relations, columns, commands and options are compared: ASCII case does not matter, `-` and `_` are the same. */
+bool name_equal(const char *a, const char *b);
+bool name_equaln(const char *a, const char *b, size_t b_length);
 
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/span.h"
 #include "base/text.h"
 
@@ -322,7 +323,7 @@ uint32_t metadata_type_ref_scope(const struct metadata *md, uint32_t rid);
 struct metadata_name_part {
     const char *name, *name_space;
 };
-enum { METADATA_NAME_PARTS = 64 };
+enum { METADATA_NAME_PARTS = LIMIT_TYPE_DEPTH };
 size_t metadata_type_name_parts(const struct metadata *md, uint32_t token, struct metadata_name_part parts[METADATA_NAME_PARTS]);
 
 /* First type_def that is not nested (or, `enclosing_rid` != 0, is nested in it) and has this name; 0 when none. Looks at all rows.

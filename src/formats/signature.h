@@ -127,18 +127,26 @@ bool signature_method(struct span sig, struct signature_method *ret);
 /* Advances behind one type with its custom modifiers, a sentinel before it included. False when malformed. */
 bool signature_skip_type(struct span *sig);
 
-/* Outermost shape of a type, behind custom modifiers, PINNED and a sentinel. */
+/* Outermost element of a type, behind custom modifiers, PINNED and a sentinel. */
 struct signature_type {
     enum element_type element_type; /* a GENERICINST stays one; see `token` */
-    bool is_value_type;             /* primitives, VALUETYPE, GENERICINST of VALUETYPE */
+    bool is_value_type;             /* primitives, VALUETYPE, GENERICINST of VALUETYPE (INTERNAL: not known, false) */
+    bool is_pinned;                 /* of a local variable */
     uint32_t token;                 /* CLASS, VALUETYPE, GENERICINST: the type's; else 0 */
-    uint32_t number;                /* VAR, MVAR: which; ARRAY: rank; GENERICINST: how many arguments */
-    uint64_t type_handle_addr;      /* INTERNAL */
-    struct span inner;              /* PTR, BYREF, SZARRAY, ARRAY: element type; GENERICINST: the arguments */
+    uint32_t number;                /* VAR, MVAR: which; ARRAY: rank; GENERICINST: how many arguments; FNPTR: how many parameters */
+    uint64_t type_handle_addr;      /* INTERNAL, or GENERICINST of one */
+    struct span inner; /* PTR, BYREF, SZARRAY, ARRAY: element type; GENERICINST: arguments; FNPTR: return type, parameters */
 };
 /* Reads it without advancing. */
 bool signature_type(struct span sig, struct signature_type *ret);
 /* The type of a field's signature (behind 0x06). */
 bool signature_field_type(struct span sig, struct signature_type *ret);
+/*
+ * One step of a walk through all of a type: reads an element and advances to the types that are nested in it, which follow one
+ * after the other. The shape of an ARRAY follows its element type and is read with signature_array_shape, so `number` is not set.
+ */
+bool signature_element(struct span *sig, struct signature_type *ret);
+uint64_t signature_nested_count(const struct signature_type *type);
+bool signature_array_shape(struct span *sig, uint32_t *rank_ret);
 
 #endif

@@ -37,6 +37,8 @@ struct byte_file {
  */
 struct error *byte_file_open(const char *path, struct gaps *gaps, struct progress *progress, struct byte_file **ret);
 void byte_file_close(struct byte_file *file);
+/* A file that is already in memory, for tests: `bytes` is borrowed and must outlive it. */
+struct error *byte_file_from_memory(struct span bytes, struct byte_file **ret);
 
 static inline bool byte_file_ensure(struct byte_file *file, uint64_t off, uint64_t size)
 {

@@ -89,6 +89,8 @@ struct dump_format {
 
 /* Opens any supported file, or "pid:N". Errors say what was found instead of a dump. `progress` may be NULL. */
 struct error *dump_open(const char *path, struct gaps *gaps, struct progress *progress, struct dump **ret);
+/* The same of a file that is already open; takes ownership of `file`, also on error. */
+struct error *dump_open_file(struct byte_file *file, struct gaps *gaps, struct dump **ret);
 void dump_close(struct dump *dump);
 
 /* The range that holds `addr`, NULL if none. */

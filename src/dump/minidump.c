@@ -76,7 +76,7 @@ static const char *architecture_name(uint16_t architecture)
         const char *name;
     } rows[] = { { 0, "x86" }, { 5, "arm" }, { 9, "x64" }, { 12, "arm64" } };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (rows[i].architecture == architecture) return rows[i].name;
     return "unknown";
 }
@@ -152,7 +152,7 @@ enum { CONTEXT_INTEGER = 2 };
 
 static const struct context_shape *context_shape_of(const char *arch)
 {
-    for (size_t i = 0; i < sizeof(context_shapes) / sizeof(context_shapes[0]); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(context_shapes); i++)
         if (!strcmp(context_shapes[i].arch, arch)) return &context_shapes[i];
     return NULL;
 }
@@ -306,6 +306,26 @@ static bool ensure(void *user, uint64_t off, uint64_t size)
     return byte_file_ensure(user, off, size);
 }
 
+static const char *stream_name(int type)
+{
+    static const char *const names[MINIDUMP_STREAM_COUNT] = {
+        [MINIDUMP_THREAD_LIST] = "threads",
+        [MINIDUMP_MODULE_LIST] = "modules",
+        [MINIDUMP_MEMORY_LIST] = "memory",
+        [MINIDUMP_EXCEPTION] = "exception",
+        [MINIDUMP_SYSTEM_INFO] = "system info",
+        [MINIDUMP_MEMORY64_LIST] = "memory (64-bit)",
+        [MINIDUMP_HANDLE_DATA] = "handles",
+        [MINIDUMP_UNLOADED_MODULE_LIST] = "unloaded modules",
+        [MINIDUMP_MISC_INFO] = "misc info",
+        [MINIDUMP_MEMORY_INFO_LIST] = "regions",
+        [MINIDUMP_THREAD_INFO_LIST] = "thread information",
+        [MINIDUMP_THREAD_NAMES] = "thread names",
+    };
+
+    return names[type] ? names[type] : "another";
+}
+
 /* What the directory promises and the file does not have. */
 static void report_directory(struct reader *reader)
 {
@@ -321,8 +341,17 @@ static void report_directory(struct reader *reader)
     for (int type = 0; type < MINIDUMP_STREAM_COUNT; type++) {
         if (!(md->clipped_mask >> type & 1)) continue;
         reader->dump->truncated = true;
-        gaps_add(reader->gaps, "stream of the minidump", 0, 1, "the file ends inside stream %d", type);
+        gaps_add(reader->gaps, "stream of the minidump", 0, 1, "the file ends in or before stream %d (%s)", type,
+                 stream_name(type));
     }
+}
+
+/* minidump_memory.c reads what these lists hold; here is told what they lack. */
+static void report_memory_lists(struct reader *reader)
+{
+    reader_list(reader, MINIDUMP_MEMORY64_LIST, "list of memory");
+    reader_list(reader, MINIDUMP_MEMORY_LIST, "list of memory");
+    reader_list(reader, MINIDUMP_MEMORY_INFO_LIST, "list of regions");
 }
 
 static struct error *read_process(struct reader *reader)
@@ -337,6 +366,7 @@ static struct error *read_process(struct reader *reader)
     reader->context = context_shape_of(dump->arch);
     if (!read_threads(reader) || !read_modules(reader)) return &error_enomem;
     TRY(read_thread_details(reader));
+    report_memory_lists(reader);
     TRY(minidump_read_memory(dump, &reader->md, reader->gaps));
     /* Windows lists the program first. */
     if (dump->modules.count && *dump->modules.data[0].path) dump->command = dump->modules.data[0].path;

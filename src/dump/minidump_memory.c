@@ -93,7 +93,7 @@ static uint8_t region_protection(uint32_t protect)
     };
     uint8_t guard = protect & 0x100 ? PROTECTION_GUARD : 0;
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (rows[i].windows == (protect & 0xff)) return rows[i].ours | guard;
     return guard;
 }

@@ -136,7 +136,7 @@ static void kind_follows_flags_and_content(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct writer_process p = process;
         struct minidump_writer w;
         struct minidump_opened o;
@@ -394,7 +394,7 @@ static void misc_info_of_all_sizes_tells_the_pid(void **state)
     static const uint32_t sizes[] = { 12, 24, 44, 232, 832, 1364 };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
         struct minidump_writer w;
         struct minidump md;
         struct minidump_misc_info info;

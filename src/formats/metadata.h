@@ -137,9 +137,12 @@ bool metadata_compressed(struct span *bytes, uint32_t *ret);
 
 /*
  * for (it = metadata_rows_where(md, METADATA_INTERFACE_IMPL_CLASS, type_rid); metadata_rows_next(md, &it);) use(it.rid);
- * Binary search when the column is the table's key and the image says that it is sorted, else all rows are looked at.
+ * Binary search when the column is the table's key and the image says that it is sorted, else all rows are looked at (about a
+ * nanosecond each). The saved copies of dynamic modules are never sorted. A table of more than METADATA_UNSORTED_ROWS_MAX rows is
+ * taken as sorted whatever the image says, so that a hostile one cannot make every name cost millions of steps.
  * `value` is the raw column value; for coded columns see metadata_rows_of.
  */
+enum { METADATA_UNSORTED_ROWS_MAX = 1 << 17 };
 struct metadata_rows {
     enum metadata_column column;
     uint32_t value;

@@ -1,0 +1,237 @@
+// What ClrMD, driving the DAC, says of a dump: the other opinion that clrtrail is compared with (see compare).
+//
+//     oracle DUMP RELATION... [--dac PATH]        RELATION: one of those below, or `all`
+
+using System.Numerics;
+using System.Reflection.Metadata;
+using Microsoft.Diagnostics.Runtime;
+
+var relations = new Dictionary<string, Action<ClrRuntime, Rows>>
+{
+    ["app_domains"] = AppDomains,
+    ["assemblies"] = Assemblies,
+    ["modules"] = Modules,
+    ["types"] = Types,
+    ["type_histogram"] = TypeHistogram,
+    ["gc_heaps"] = GcHeaps,
+    ["loader_heaps"] = LoaderHeaps,
+    ["code_heaps"] = CodeHeaps,
+    ["threads"] = Threads,
+    ["handles"] = Handles,
+    ["objects_total"] = ObjectsTotal,
+    ["references_total"] = ReferencesTotal,
+    ["objects"] = Objects,
+    ["references"] = References,
+};
+string[] rowPerObject = ["objects", "references"]; // too long for `all`
+
+var words = args.ToList();
+string? dac = null;
+if (words.IndexOf("--dac") is >= 0 and var option && option + 1 < words.Count)
+{
+    dac = words[option + 1];
+    words.RemoveRange(option, 2);
+}
+var wanted = words.Skip(1).SelectMany(w => w == "all" ? relations.Keys.Except(rowPerObject) : [w]).ToList();
+if (wanted.Count == 0 || wanted.Exists(w => !relations.ContainsKey(w)))
+{
+    Console.Error.WriteLine($"usage: oracle DUMP RELATION... [--dac PATH]\nRELATION: all {string.Join(' ', relations.Keys)}");
+    return 1;
+}
+
+ClrRuntime runtime;
+try
+{
+    runtime = Dump.Open(words[0], dac);
+}
+catch (Exception e) when (e is ClrDiagnosticsException or IOException or InvalidDataException)
+{
+    Console.Error.WriteLine($"oracle: cannot open '{words[0]}': {e.InnerException?.Message ?? e.Message}");
+    return 2;
+}
+using var rows = new Rows(new BufferedStream(Console.OpenStandardOutput(), 1 << 16));
+foreach (var relation in wanted)
+{
+    rows.Head(relation);
+    relations[relation](runtime, rows);
+}
+return 0;
+
+static void AppDomains(ClrRuntime runtime, Rows rows)
+{
+    foreach (var domain in runtime.AppDomains)
+        rows.Add(("address", domain.Address), ("name", domain.Name));
+}
+
+static void Assemblies(ClrRuntime runtime, Rows rows)
+{
+    foreach (var modules in runtime.EnumerateModules().GroupBy(m => m.AssemblyAddress))
+        rows.Add(("address", modules.Key), ("dynamic", modules.First().IsDynamic), ("module_count", modules.Count()));
+}
+
+static void Modules(ClrRuntime runtime, Rows rows)
+{
+    foreach (var module in runtime.EnumerateModules())
+    {
+        var image = module.ImageBase != 0;
+        rows.Add(("address", module.Address), ("name", Path.GetFileName(module.Name)), ("path", module.Name), ("assembly", module.AssemblyAddress),
+            ("dynamic", module.IsDynamic), ("base", image ? module.ImageBase : null), ("size", image ? (long)module.Size : null),
+            ("mvid", Mvid(module, runtime.DataTarget.DataReader)), ("loader_allocator", module.LoaderAllocator));
+    }
+}
+
+/// <summary>The module's version id, read from its metadata by System.Reflection.Metadata, or null when that is not in the dump.</summary>
+static unsafe string? Mvid(ClrModule module, IDataReader reader)
+{
+    var bytes = new byte[module.MetadataLength];
+    if (bytes.Length == 0 || reader.Read(module.MetadataAddress, bytes) != bytes.Length)
+        return null;
+    fixed (byte* start = bytes)
+    {
+        var metadata = new MetadataReader(start, bytes.Length);
+        return metadata.GetGuid(metadata.GetModuleDefinition().Mvid).ToString();
+    }
+}
+
+/// <summary>Every type met on the heap or in a module's type map, with the types that these are built from.</summary>
+static void Types(ClrRuntime runtime, Rows rows)
+{
+    var types = new Dictionary<ulong, ClrType>();
+    void Meet(ClrType? type)
+    {
+        for (; type is { MethodTable: not 0 } && types.TryAdd(type.MethodTable, type); type = type.BaseType)
+            Meet(type.ComponentType);
+    }
+    foreach (var o in runtime.Heap.EnumerateObjects())
+        Meet(o.Type);
+    foreach (var module in runtime.EnumerateModules())
+        foreach (var (methodTable, _) in module.EnumerateTypeDefToMethodTableMap())
+            Meet(runtime.GetTypeByMethodTable(methodTable));
+
+    foreach (var type in types.Values)
+        rows.Add(("method_table", type.MethodTable), ("name", type.Name), ("module", type.Module.Address), ("dynamic", type.Module.IsDynamic),
+            ("token", type.MetadataToken), ("base_size", type.StaticSize), ("component_size", type.ComponentSize),
+            ("parent", type.BaseType?.MethodTable), ("parent_name", type.BaseType?.Name));
+}
+
+static void TypeHistogram(ClrRuntime runtime, Rows rows)
+{
+    var types = new Dictionary<ClrType, (long Count, long Size)>();
+    foreach (var o in Valid(runtime))
+    {
+        var (count, size) = types.GetValueOrDefault(o.Type!);
+        types[o.Type!] = (count + 1, size + (long)o.Size);
+    }
+    foreach (var (type, (count, size)) in types)
+        rows.Add(("method_table", type.MethodTable), ("type", type.Name), ("count", count), ("size", size));
+}
+
+static void GcHeaps(ClrRuntime runtime, Rows rows)
+{
+    foreach (var segment in runtime.Heap.Segments)
+    {
+        // ClrMD's reserved range begins where the committed one ends; here it is the whole reservation.
+        var (committed, reserved) = (segment.CommittedMemory, segment.ReservedMemory);
+        rows.Add(("heap", segment.SubHeap.Index), ("generation", GenerationOf(segment, segment.Start)), ("start", segment.Start), ("end", segment.End),
+            ("size", (long)segment.Length), ("committed", (long)committed.Length), ("reserved", (long)(reserved.End - committed.Start)),
+            ("kind", segment.Kind.ToString()));
+    }
+}
+
+static int? GenerationOf(ClrSegment segment, ulong address) => segment.GetGeneration(address) switch
+{
+    Generation.Generation0 => 0,
+    Generation.Generation1 => 1,
+    Generation.Generation2 => 2,
+    Generation.Large => 3,
+    Generation.Pinned => 4,
+    _ => null, // frozen
+};
+
+/// <summary>
+/// Blocks of loader heaps, each once: ClrMD lists those of the global allocator for every domain, and those of a collectible allocator, which
+/// has one heap for low and high frequency, under both names. `kinds` has all the names.
+/// </summary>
+static void LoaderHeaps(ClrRuntime runtime, Rows rows)
+{
+    var allocators = runtime.EnumerateModules().DistinctBy(m => m.LoaderAllocator)
+        .SelectMany(m => m.EnumerateLoaderAllocatorHeaps().Select(block => (Allocator: (ulong?)m.LoaderAllocator, Block: block)));
+    var domains = runtime.AppDomains.Append(runtime.SystemDomain)
+        .SelectMany(d => d?.EnumerateLoaderAllocatorHeaps() ?? []).Select(block => (Allocator: (ulong?)null, Block: block));
+    var thunks = runtime.EnumerateModules().Where(m => m.ThunkHeap != 0)
+        .SelectMany(m => m.EnumerateThunkHeap().Select(block => (Allocator: (ulong?)m.LoaderAllocator, Block: block)));
+
+    foreach (var same in allocators.Concat(domains).Concat(thunks).GroupBy(x => x.Block.MemoryRange.Start))
+        rows.Add(("allocator", same.First().Allocator), ("kind", same.First().Block.Kind.ToString()), ("address", same.Key),
+            ("size", (long)same.Max(x => x.Block.MemoryRange.Length)), ("kinds", string.Join(' ', same.Select(x => x.Block.Kind).Distinct())));
+}
+
+static void CodeHeaps(ClrRuntime runtime, Rows rows)
+{
+    foreach (var manager in runtime.EnumerateJitManagers())
+        foreach (var block in manager.EnumerateNativeHeaps().DistinctBy(b => b.MemoryRange.Start))
+            rows.Add(("address", block.MemoryRange.Start), ("size", (long)block.MemoryRange.Length), ("kind", block.Kind.ToString()), ("manager", manager.Address));
+}
+
+static void Threads(ClrRuntime runtime, Rows rows)
+{
+    foreach (var thread in runtime.Threads)
+        rows.Add(("managed_id", thread.ManagedThreadId), ("os_id", thread.OSThreadId), ("address", thread.Address), ("state_flags", (uint)thread.State),
+            ("alive", thread.IsAlive), ("background", thread.State.HasFlag(ClrThreadState.TS_Background)),
+            ("pool", thread.State.HasFlag(ClrThreadState.TS_TPWorkerThread)), ("finalizer", thread.IsFinalizer),
+            ("managed_frame_count", thread.EnumerateStackTrace().Count(f => f.Kind == ClrStackFrameKind.ManagedMethod)));
+}
+
+static void Handles(ClrRuntime runtime, Rows rows)
+{
+    foreach (var handle in runtime.EnumerateHandles())
+        rows.Add(("address", handle.Address), ("kind", handle.HandleKind.ToString()), ("object", handle.Object.Address),
+            ("type", handle.Object.Type?.Name), ("dependent", handle.Dependent.Address is 0 ? null : handle.Dependent.Address));
+}
+
+static void ObjectsTotal(ClrRuntime runtime, Rows rows)
+{
+    long count = 0, size = 0;
+    foreach (var o in Valid(runtime))
+        (count, size) = (count + 1, size + (long)o.Size);
+    rows.Add(("count", count), ("size", size));
+}
+
+static void Objects(ClrRuntime runtime, Rows rows)
+{
+    foreach (var segment in runtime.Heap.Segments)
+        foreach (var o in segment.EnumerateObjects().Where(o => o.Type is not null))
+            rows.Add(("address", o.Address), ("type", o.Type!.Name), ("size", (long)o.Size), ("generation", GenerationOf(segment, o.Address)),
+                ("heap", segment.SubHeap.Index), ("method_table", o.Type.MethodTable));
+}
+
+/// <summary>The number of references and the sum of a hash of every pair, which says whether two lists agree in any order.</summary>
+static void ReferencesTotal(ClrRuntime runtime, Rows rows)
+{
+    long count = 0;
+    ulong hash = 0;
+    foreach (var (from, to) in Pairs(runtime))
+        (count, hash) = (count + 1, hash + Mix(from + BitOperations.RotateLeft(Mix(to), 1)));
+    rows.Add(("count", count), ("hash", hash));
+
+    static ulong Mix(ulong x) // splitmix64
+    {
+        x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+        x = (x ^ x >> 27) * 0x94d049bb133111eb;
+        return x ^ x >> 31;
+    }
+}
+
+static void References(ClrRuntime runtime, Rows rows)
+{
+    foreach (var (from, to) in Pairs(runtime))
+        rows.Add(("from", from), ("to", to));
+}
+
+/// <summary>A pair for every field or element that holds a reference. Dependent handles are no fields: they are in `handles`.</summary>
+static IEnumerable<(ulong From, ulong To)> Pairs(ClrRuntime runtime) =>
+    from o in Valid(runtime)
+    from to in o.EnumerateReferenceAddresses(carefully: false, considerDependantHandles: false)
+    select (o.Address, to);
+
+static IEnumerable<ClrObject> Valid(ClrRuntime runtime) => runtime.Heap.EnumerateObjects().Where(o => o.Type is not null);

@@ -19,7 +19,11 @@
 #define DIAG_INFO_ADDR UINT64_C(0x7ffffff10000)
 static const char diag_info_magic[] = "DIAGINFOHEADER";
 
-enum { PAGE = 4096, CHECK_CHUNK = 1 << 20 };
+enum {
+    PAGE = 4096,
+    CHECK_CHUNK = 1 << 20,
+    SEGMENTS_MAX = 1 << 24, /* a process of the default vm.max_map_count has 65,530 */
+};
 
 struct core {
     struct dump *dump;
@@ -58,14 +62,16 @@ static uint64_t present_size(struct core *core, const struct elf_segment *segmen
     return room;
 }
 
-static bool is_diag_info(const struct core *core, const struct dump_range *range)
+/* A page at that address that a cut file promises but lacks is taken for it too. */
+static bool is_diag_info(const struct core *core, const struct elf_segment *segment, const struct dump_range *range)
 {
     struct span page;
 
-    if (range->start != DIAG_INFO_ADDR || !span_slice(core->dump->file->bytes, range->file_off, sizeof(diag_info_magic), &page))
-        return false;
-    if (range->file_size < sizeof(diag_info_magic)) return false;
-    return byte_file_ensure(core->dump->file, range->file_off, page.size) && !memcmp(page.data, diag_info_magic, page.size);
+    if (range->start != DIAG_INFO_ADDR || segment->file_size != segment->mem_size) return false;
+    if (range->file_size < sizeof(diag_info_magic)) return range->file_size == 0;
+    if (!byte_file_ensure(core->dump->file, range->file_off, sizeof(diag_info_magic))) return false;
+    return span_slice(core->dump->file->bytes, range->file_off, sizeof(diag_info_magic), &page) &&
+           !memcmp(page.data, diag_info_magic, page.size);
 }
 
 static struct error *add_load(struct core *core, const struct elf_segment *segment)
@@ -83,7 +89,7 @@ static struct error *add_load(struct core *core, const struct elf_segment *segme
         return NULL;
     }
     range.file_size = present_size(core, segment);
-    if (is_diag_info(core, &range)) {
+    if (is_diag_info(core, segment, &range)) {
         core->by_createdump = true;
         return NULL;
     }
@@ -288,11 +294,30 @@ static const char *core_kind(const struct core *core)
     return core->dump->threads.count && core->dump->file_maps.count ? createdump_kind(core->dump) : "unknown";
 }
 
+/* Reads the headers after making them valid: they may lie in compressed frames. */
+static struct error *open_headers(struct core *core)
+{
+    struct byte_file *file = core->dump->file;
+    uint64_t sections_off;
+
+    if (span_u64(file->bytes, ELF_SECTIONS_OFF, &sections_off) && span_holds(file->bytes, sections_off, ELF_SECTION_SIZE))
+        byte_file_ensure(file, sections_off, ELF_SECTION_SIZE);
+    TRY(elf_open(file->bytes, &core->elf));
+    if (core->elf.segment_count > SEGMENTS_MAX) {
+        gaps_add(core->gaps, "memory range", 0, core->elf.segment_count - SEGMENTS_MAX, "limit of %d program headers",
+                 SEGMENTS_MAX);
+        core->elf.segment_count = SEGMENTS_MAX;
+    }
+    if (!byte_file_ensure(file, core->elf.segments_off, core->elf.segment_count * ELF_SEGMENT_SIZE))
+        gaps_add(core->gaps, "program headers of the core", 0, 1, "a part of them cannot be read");
+    return NULL;
+}
+
 static struct error *core_open(struct dump *dump, struct gaps *gaps)
 {
     struct core core = { .dump = dump, .gaps = gaps };
 
-    TRY(elf_open(dump->file->bytes, &core.elf));
+    TRY(open_headers(&core));
     dump->os = "linux";
     dump->arch = elf_machine_name(core.elf.machine);
     if (core.elf.machine != ELF_MACHINE_X64 && core.elf.machine != ELF_MACHINE_ARM64)

@@ -7,11 +7,9 @@ enum {
     E_TYPE = 16,
     E_MACHINE = 18,
     E_PHOFF = 32,
-    E_SHOFF = 40,
     E_PHENTSIZE = 54,
     E_PHNUM = 56,
     SH_INFO = 44,
-    SECTION_HEADER_SIZE = 64,
     PN_XNUM = 0xffff,
 };
 
@@ -55,11 +53,11 @@ static struct error *check_ident(struct span bytes)
 static uint64_t segments_promised(struct span bytes)
 {
     uint16_t count = load_u16(bytes.data + E_PHNUM);
-    uint64_t section_off = load_u64(bytes.data + E_SHOFF);
+    uint64_t section_off = load_u64(bytes.data + ELF_SECTIONS_OFF);
 
     if (count != PN_XNUM) return count;
     if (section_off == 0) return count; /* exactly 65,535, written by something that does not know of PN_XNUM */
-    if (!span_holds(bytes, section_off, SECTION_HEADER_SIZE)) return ELF_SEGMENTS_UNKNOWN;
+    if (!span_holds(bytes, section_off, ELF_SECTION_SIZE)) return ELF_SEGMENTS_UNKNOWN;
     return load_u32(bytes.data + section_off + SH_INFO);
 }
 

@@ -17,7 +17,7 @@ enum elf_machine { ELF_MACHINE_X86 = 3, ELF_MACHINE_ARM = 40, ELF_MACHINE_X64 = 
 enum elf_segment_type { ELF_SEGMENT_LOAD = 1, ELF_SEGMENT_DYNAMIC = 2, ELF_SEGMENT_NOTE = 4 };
 enum elf_segment_flags { ELF_SEGMENT_EXEC = 1, ELF_SEGMENT_WRITE = 2, ELF_SEGMENT_READ = 4 };
 
-enum { ELF_HEADER_SIZE = 64, ELF_SEGMENT_SIZE = 56 };
+enum { ELF_HEADER_SIZE = 64, ELF_SEGMENT_SIZE = 56, ELF_SECTION_SIZE = 64, ELF_SECTIONS_OFF = 40 /* of e_shoff */ };
 
 struct elf {
     struct span bytes;

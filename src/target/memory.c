@@ -29,10 +29,16 @@ void memory_init(struct memory *memory, struct byte_file *file)
     *memory = (struct memory) { .file = file, .id = next_memory_id() };
 }
 
+void memory_share(struct memory *memory, const struct memory *of)
+{
+    *memory = *of;
+    memory->is_shared = true;
+}
+
 void memory_deinit(struct memory *memory)
 {
-    vec_deinit(&memory->segments);
-    memory->id = 0;
+    if (!memory->is_shared) vec_deinit(&memory->segments);
+    *memory = (struct memory) { 0 };
 }
 
 struct error *memory_add(struct memory *memory, uint64_t start, uint64_t size, const uint8_t *data, uint64_t file_off)
@@ -187,7 +193,8 @@ struct error *memory_freeze(struct memory *memory)
     return NULL;
 }
 
-static const struct memory_segment *search(const struct memory *memory, uint64_t addr)
+/* Index of the first segment that ends after `addr`. */
+static size_t search(const struct memory *memory, uint64_t addr)
 {
     size_t low = 0, high = memory->segments.count;
 
@@ -199,18 +206,17 @@ static const struct memory_segment *search(const struct memory *memory, uint64_t
             high = middle;
         }
     }
-    if (low == memory->segments.count || memory->segments.data[low].start > addr) return NULL;
-    return &memory->segments.data[low];
+    return low;
 }
 
 static __attribute__((noinline)) const struct memory_segment *fill_slot(const struct memory *memory, uint64_t addr,
                                                                         struct cache_slot *slot)
 {
-    const struct memory_segment *found = search(memory, addr);
+    size_t found = search(memory, addr);
 
-    if (!found) return NULL;
+    if (found == memory->segments.count || memory->segments.data[found].start > addr) return NULL;
     slot->memory_id = memory->id;
-    slot->segment = *found;
+    slot->segment = memory->segments.data[found];
     return &slot->segment;
 }
 
@@ -253,15 +259,28 @@ const uint8_t *memory_view_dumped(const struct memory *memory, uint64_t addr, ui
     return bytes;
 }
 
-const uint8_t *memory_view(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret)
+/* From a file, and no further than to where the dump has bytes again: they may differ from the file's. */
+static const uint8_t *view_image(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret)
 {
-    const uint8_t *bytes = memory_view_dumped(memory, addr, wanted, size_ret);
+    size_t next = search(memory, addr);
     uint64_t size = wanted ? wanted : 1;
+    const uint8_t *bytes;
 
-    if (bytes || !memory->image_view) return bytes;
+    if (next < memory->segments.count) {
+        uint64_t distance = memory->segments.data[next].start - addr;
+        if (memory->segments.data[next].start <= addr) return NULL; /* there, but the file cannot give the bytes */
+        if (size > distance) size = distance;
+    }
     bytes = memory->image_view(memory->image_user, addr, &size);
     if (bytes) *size_ret = size;
     return bytes;
+}
+
+const uint8_t *memory_view(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret)
+{
+    const uint8_t *bytes = memory_view_dumped(memory, addr, wanted, size_ret);
+
+    return bytes || !memory->image_view ? bytes : view_image(memory, addr, wanted, size_ret);
 }
 
 const uint8_t *memory_try_span(const struct memory *memory, uint64_t addr, uint64_t size)

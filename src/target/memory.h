@@ -27,6 +27,7 @@ struct memory_segment {
 
 struct memory {
     VEC(struct memory_segment) segments;
+    bool is_shared;         /* the segments belong to another memory */
     struct byte_file *file; /* borrowed; NULL in tests */
     uint64_t id;            /* differs between memories, for the per-thread cache */
     /*
@@ -42,6 +43,8 @@ void memory_deinit(struct memory *memory);
 /* Adds [start, start + size) -> data. Any order; call memory_freeze when all are there. On overlap the first one added wins. */
 struct error *memory_add(struct memory *memory, uint64_t start, uint64_t size, const uint8_t *data, uint64_t file_off);
 struct error *memory_freeze(struct memory *memory);
+/* A second view of a frozen memory, which must outlive it: the same segments, its own image_view. */
+void memory_share(struct memory *memory, const struct memory *of);
 
 /*
  * The bytes from `addr` on that lie in one piece: borrowed as long as the memory; *size_ret is how many (at least 1).

@@ -1,5 +1,5 @@
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "clr/clr.h"
 #include "formats/pe.h"
@@ -129,24 +129,26 @@ static bool find_resource(const struct target *target, const struct target_modul
                           uint64_t *size_ret)
 {
     enum { HEADERS = 4096, IMAGE_MAX = 64 << 20 };
-    uint8_t *copy = calloc(1, IMAGE_MAX);
+    uint8_t *copy = mmap(NULL, IMAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct pe pe;
     struct pe_directory directory;
     struct span resource;
     bool found = false;
 
-    if (!copy) return false;
+    if (copy == MAP_FAILED) return false;
     memory_read_parts(&target->memory, module->base, copy, HEADERS);
-    if (!pe_try_open(copy, IMAGE_MAX, &pe)) goto done;
-    directory = pe.directories[PE_DIRECTORY_RESOURCE];
-    if (directory.rva >= IMAGE_MAX || directory.size > IMAGE_MAX - directory.rva) goto done;
-    memory_read_parts(&target->memory, module->base + directory.rva, copy + directory.rva, directory.size);
-    if (!pe_resource(&pe, PE_RESOURCE_RCDATA, name, &resource)) goto done;
-    *addr_ret = module->base + (uint64_t)(resource.data - copy);
-    *size_ret = resource.size;
-    found = true;
-done:
-    free(copy);
+    if (pe_try_open(copy, IMAGE_MAX, &pe)) {
+        directory = pe.directories[PE_DIRECTORY_RESOURCE];
+        if (directory.rva < IMAGE_MAX && directory.size <= IMAGE_MAX - directory.rva) {
+            memory_read_parts(&target->memory, module->base + directory.rva, copy + directory.rva, directory.size);
+            found = pe_resource(&pe, PE_RESOURCE_RCDATA, name, &resource);
+        }
+    }
+    if (found) {
+        *addr_ret = module->base + (uint64_t)(resource.data - copy);
+        *size_ret = resource.size;
+    }
+    munmap(copy, IMAGE_MAX);
     return found;
 }
 

@@ -174,6 +174,7 @@ void clr_version_from_core_library(struct clr *clr)
     struct span value;
     uint32_t length;
     size_t number;
+    const uint8_t *servicing;
     bool more = false;
     struct error *err = clr_module_iterator_init(clr, &iterator);
 
@@ -190,5 +191,8 @@ void clr_version_from_core_library(struct clr *clr)
     for (number = 0; number < length && value.data[number] != '+'; number++)
         if (value.data[number] < 0x20 || value.data[number] > 0x7e) return;
     if (number == 0 || number > 48) return;
+    /* "10.0.12-servicing.26422.108" is what its users call 10.0.12; "11.0.0-preview.3" stays. */
+    servicing = memmem(value.data, number, "-servicing", 10);
+    if (servicing) number = (size_t)(servicing - value.data);
     clr->version = arena_strndup(&clr->arena, (const char *)value.data, number);
 }

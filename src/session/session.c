@@ -8,6 +8,7 @@
 #include "clr/gc_heap.h"
 #include "clr/loader_heap.h"
 #include "heap/histogram.h"
+#include "session/ledger.h"
 #include "target/target.h"
 
 /* A part that is built once: its error, too, is the same each time. */
@@ -21,12 +22,13 @@ struct session {
     struct gaps gaps;
     struct arena arena;
     struct target *target;
-    struct part clr_part, gc_part, histogram_part, loader_part, code_part;
+    struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
     struct loader_heap_blocks loader_heaps;
     struct code_heaps code_heaps;
+    struct ledger ledger;
 };
 
 static struct error *error_copy(const struct error *err)
@@ -66,6 +68,7 @@ void session_close(struct session *session)
     loader_heap_blocks_deinit(&session->loader_heaps);
     histogram_deinit(&session->histogram);
     gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->ledger_part.err);
     error_destroy(session->code_part.err);
     error_destroy(session->loader_part.err);
     error_destroy(session->histogram_part.err);
@@ -157,6 +160,19 @@ struct error *session_code_heaps(struct session *session, const struct code_heap
 {
     BUILD_PART(&session->code_part, code_heaps_init(clr, &session->code_heaps));
     *ret = &session->code_heaps;
+    return NULL;
+}
+
+struct error *session_ledger(struct session *session, const struct ledger **ret)
+{
+    struct part *part = &session->ledger_part;
+
+    if (!part->tried) {
+        part->tried = true;
+        part->err = ledger_build(session, &session->ledger);
+    }
+    if (part->err) return error_copy(part->err);
+    *ret = &session->ledger;
     return NULL;
 }
 

@@ -1,0 +1,136 @@
+#include "clr/thread.h"
+#include "relations/relation.h"
+#include "session/session.h"
+#include "target/target.h"
+
+/* Managed threads in the runtime's order, then the native ones that the runtime does not know. */
+struct threads_cursor {
+    struct session *session;
+    const struct target *target;
+    struct clr_thread *threads;
+    size_t count, index, native_index;
+    struct map managed; /* os ids of managed threads */
+    struct text state;
+    size_t live, native;
+};
+
+enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, IP, SP };
+
+static struct error *threads_begin(struct session *session, const struct request *request, void *cursor_)
+{
+    struct threads_cursor *cursor = cursor_;
+    struct clr *clr;
+    struct error *err;
+
+    (void)request;
+    text_init(&cursor->state);
+    map_init(&cursor->managed);
+    cursor->session = session;
+    cursor->target = session_target(session);
+    err = session_clr(session, &clr);
+    if (!err) err = clr_threads(clr, session_arena(session), &cursor->threads, &cursor->count);
+    if (err == &error_enomem) return err;
+    gaps_add_error(session_gaps(session), "managed threads", err);
+    for (size_t i = 0; i < cursor->count; i++)
+        if (!map_put(&cursor->managed, cursor->threads[i].os_id, i)) return &error_enomem;
+    return NULL;
+}
+
+static const struct dump_thread *native_thread(const struct target *target, uint32_t os_id)
+{
+    for (size_t i = 0; os_id && i < target->dump->threads.count; i++)
+        if (target->dump->threads.data[i].os_id == os_id) return &target->dump->threads.data[i];
+    return NULL;
+}
+
+static void fill_native(const struct dump_thread *thread, struct value *row)
+{
+    value_u64(&row[OS_ID], thread->os_id);
+    value_text(&row[NAME], thread->name);
+    if (!thread->has_registers) return;
+    value_u64(&row[IP], thread->ip);
+    value_u64(&row[SP], thread->sp);
+}
+
+static void fill_managed(struct threads_cursor *cursor, const struct clr_thread *thread, struct value *row)
+{
+    const struct dump_thread *native = native_thread(cursor->target, thread->os_id);
+
+    if (native) fill_native(native, row);
+    value_u64(&row[MANAGED_ID], thread->managed_id);
+    if (thread->os_id) value_u64(&row[OS_ID], thread->os_id);
+    value_u64(&row[BACKGROUND], (thread->state & THREAD_STATE_BACKGROUND) != 0);
+    value_u64(&row[POOL], (thread->state & THREAD_STATE_THREADPOOL_WORKER) != 0);
+    value_u64(&row[ADDRESS], thread->addr);
+    text_clear(&cursor->state);
+    text_puts(&cursor->state, thread->state & THREAD_STATE_DEAD        ? "dead"
+                              : thread->state & THREAD_STATE_UNSTARTED ? "unstarted"
+                                                                       : "alive");
+    if (thread->is_finalizer) text_puts(&cursor->state, ", finalizer");
+    value_text(&row[STATE], text_cstr(&cursor->state));
+}
+
+static struct error *threads_next(void *cursor_, struct value *row, bool *more_ret)
+{
+    struct threads_cursor *cursor = cursor_;
+    uint64_t ignored;
+
+    *more_ret = true;
+    if (cursor->index < cursor->count) {
+        fill_managed(cursor, &cursor->threads[cursor->index++], row);
+        return NULL;
+    }
+    while (cursor->native_index < cursor->target->dump->threads.count) {
+        const struct dump_thread *thread = &cursor->target->dump->threads.data[cursor->native_index++];
+
+        if (map_get(&cursor->managed, thread->os_id, &ignored)) continue;
+        value_text(&row[STATE], "native");
+        fill_native(thread, row);
+        cursor->native++;
+        return NULL;
+    }
+    *more_ret = false;
+    return NULL;
+}
+
+static void threads_end(void *cursor_)
+{
+    struct threads_cursor *cursor = cursor_;
+
+    text_deinit(&cursor->state);
+    map_deinit(&cursor->managed);
+}
+
+static void threads_footer(void *cursor_, struct text *ret)
+{
+    const struct threads_cursor *cursor = cursor_;
+
+    text_printf(ret, "%zu managed threads, %zu native ones", cursor->count, cursor->native);
+}
+
+static const struct column columns[] = {
+    { "managed_id", COLUMN_NUMBER, "Thread.ManagedThreadId; none for native threads" },
+    { "os_id", COLUMN_NUMBER, "thread id of the system" },
+    { "name", COLUMN_TEXT, "name of the native thread, where the dump has one" },
+    { "state", COLUMN_TEXT, "alive, unstarted, dead, native; the finalizer thread is marked" },
+    { "background", COLUMN_BOOL, "does not keep the process alive" },
+    { "pool", COLUMN_BOOL, "worker of the thread pool" },
+    { "frame_count", COLUMN_COUNT, "frames of its stack; stacks are not walked yet", COLUMN_VERBOSE },
+    { "address", COLUMN_ADDRESS, "the Thread structure", COLUMN_VERBOSE },
+    { "ip", COLUMN_ADDRESS, "instruction pointer", COLUMN_VERBOSE },
+    { "sp", COLUMN_ADDRESS, "stack pointer" },
+};
+
+const struct relation relation_threads = {
+    .name = "threads",
+    .summary = "threads: managed ones in the runtime's order, then native ones",
+    .topic = "process",
+    .columns = columns,
+    .column_count = ARRAY_COUNT(columns),
+    .commands = { { "threads" }, { "clrthreads", .where = "managed_id is not null", .help = "managed threads only" } },
+    .cursor_size = sizeof(struct threads_cursor),
+    .begin = threads_begin,
+    .next = threads_next,
+    .end = threads_end,
+    .footer = threads_footer,
+};

@@ -102,7 +102,7 @@ static bool arity_mark(const char *name, size_t length, size_t *place_ret, uint6
         unit *= 10;
         digits++;
     }
-    if (!digits || digits == length || name[length - 1 - digits] != '`' || !arity) return false;
+    if (!digits || !arity || digits + 1 >= length || name[length - 1 - digits] != '`') return false;
     *place_ret = length - 1 - digits;
     *arity_ret = arity;
     return true;

@@ -94,6 +94,35 @@ static void resolve_globals(struct clr *clr, const struct descriptor *descriptor
     }
 }
 
+/* The free object's MethodTable: bytes of an array that has no class (src/coreclr/vm/vars.hpp, g_pFreeObjectMethodTable). */
+static bool is_free_object_type(const struct clr *clr, uint64_t variable)
+{
+    enum { FLAGS_FREE = 0x80000001u, BASE_SIZE_FREE = 24 };
+    uint64_t mt, class_word;
+    uint32_t flags, base_size;
+
+    return variable && memory_try_u64(clr->memory, variable, &mt) && mt &&
+           clr_try_u32(clr, mt, FIELD_MethodTable_MTFlags, &flags) &&
+           clr_try_u32(clr, mt, FIELD_MethodTable_BaseSize, &base_size) &&
+           clr_try_u64(clr, mt, FIELD_MethodTable_EEClassOrCanonMT, &class_word) && flags == FLAGS_FREE &&
+           base_size == BASE_SIZE_FREE && class_word == 0;
+}
+
+/* By the table's index, else the one entry of the DAC table that leads to such a type: builds of one version differ in this place.
+ */
+static bool find_free_object_type(struct clr *clr)
+{
+    if (is_free_object_type(clr, clr->global[GLOBAL_FreeObjectMethodTable])) return true;
+    for (uint32_t i = 0; i < clr->dac.count; i++)
+        if (is_free_object_type(clr, clr->dac.words[i])) {
+            clr->global[GLOBAL_FreeObjectMethodTable] = clr->dac.words[i];
+            clr->global_source[GLOBAL_FreeObjectMethodTable] = (uint8_t)clr->dac.source;
+            return true;
+        }
+    clr->global[GLOBAL_FreeObjectMethodTable] = 0;
+    return false;
+}
+
 /*
  * Does the layout lead from the globals to structures that make sense? The first module of the process is the core library in every
  * runtime; it points back to its assembly; the free object's type is an array of bytes. A wrong table fails here instead of
@@ -103,8 +132,7 @@ static struct error *self_check(struct clr *clr)
 {
     struct clr_module_iterator iterator;
     struct clr_module *module = NULL;
-    uint64_t assembly, free_mt, parent;
-    uint32_t base_size;
+    uint64_t assembly;
     bool more;
 
     TRY(clr_module_iterator_init(clr, &iterator));
@@ -115,11 +143,8 @@ static struct error *self_check(struct clr *clr)
                                "module '%llx' does not point back to its assembly", (unsigned long long)module->addr);
     if (*module->path && !strcasestr(module->path, "System.Private.CoreLib"))
         return error_create_at(ERROR_BAD_DATA, module->addr, __FILE__, __LINE__, "the first module is not the core library");
-    if (clr_try_global(clr, GLOBAL_FreeObjectMethodTable, &free_mt) &&
-        clr_try_u64(clr, free_mt, FIELD_MethodTable_ParentMethodTable, &parent)) {
-        if (!clr_try_u32(clr, free_mt, FIELD_MethodTable_BaseSize, &base_size) || base_size != 24)
-            return error_create_at(ERROR_BAD_DATA, free_mt, __FILE__, __LINE__, "the free object's type is not one");
-    }
+    if (!find_free_object_type(clr))
+        gaps_add(clr->gaps, "free objects", 0, 1, "their type was not found: unused room between objects ends a segment's walk");
     return NULL;
 }
 

@@ -12,7 +12,7 @@ static bool read_blocks(const struct clr *clr, uint64_t block, uint64_t free_off
         if (ret->blocks.count >= BLOCK_MAX || !memory_try_read(clr->memory, block, words, sizeof(words))) return false;
         if ((words[1] | words[2] | words[3]) & PAGE_MASK || !words[1] || !words[2]) return false;
         if (words[2] > free_offset || words[3] > free_offset - words[2] || words[1] > UINT64_MAX - words[2]) return false;
-        range = (struct executable_range){ words[1], words[1] + words[2] };
+        range = (struct executable_range) { words[1], words[1] + words[2] };
         if (!vec_push(&ret->blocks, range)) return false;
         block = words[0];
     }
@@ -27,7 +27,7 @@ static void read_views(const struct clr *clr, uint64_t view, struct executable_m
 
         if (!memory_try_read(clr->memory, view, words, sizeof(words))) return;
         if ((words[1] | words[2] | words[3]) & PAGE_MASK || !words[1] || !words[3] || words[3] > UINT64_C(1) << 40) return;
-        range = (struct executable_range){ words[1], words[1] + words[3] };
+        range = (struct executable_range) { words[1], words[1] + words[3] };
         if (!vec_push(&ret->views, range)) return;
         view = words[0];
     }
@@ -42,7 +42,8 @@ static bool read_allocator(const struct clr *clr, uint64_t addr, struct executab
     if ((addr & 7) || !memory_try_read(clr->memory, addr, words, sizeof(words))) return false;
     /* The file descriptor is an int with padding behind it. */
     if ((uint32_t)words[DESCRIPTOR] > 1 << 20 || !words[RX_BLOCKS] || (words[RX_BLOCKS] & 7)) return false;
-    if ((words[MAX_SIZE] | words[FREE_OFFSET]) & PAGE_MASK || !words[FREE_OFFSET] || words[FREE_OFFSET] > words[MAX_SIZE]) return false;
+    if ((words[MAX_SIZE] | words[FREE_OFFSET]) & PAGE_MASK || !words[FREE_OFFSET] || words[FREE_OFFSET] > words[MAX_SIZE])
+        return false;
     if (!read_blocks(clr, words[RX_BLOCKS], words[FREE_OFFSET], ret)) {
         executable_memory_deinit(ret);
         return false;
@@ -55,11 +56,12 @@ bool executable_memory_init(const struct clr *clr, struct executable_memory *ret
 {
     const struct dump *dump = clr->target->dump;
 
-    *ret = (struct executable_memory){ 0 };
+    *ret = (struct executable_memory) { 0 };
     for (size_t i = 0; i < dump->ranges.count; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
 
-        if (range->end <= clr->module->base || range->start >= clr->module->end || !(range->protection & PROTECTION_WRITE)) continue;
+        if (range->end <= clr->module->base || range->start >= clr->module->end || !(range->protection & PROTECTION_WRITE))
+            continue;
         for (uint64_t addr = range->start; addr + 8 <= range->end;) {
             uint64_t size, word;
             const uint8_t *view = memory_view(clr->memory, addr, range->end - addr, &size);

@@ -1,10 +1,12 @@
 /*
- * The executable allocator (W^X, .NET 7 and later): one memfd, mapped executable, with short-lived writable second views of parts of it.
+ * The executable allocator (W^X, .NET 7 and later): one memfd, mapped executable, with short-lived writable second views of parts
+ * of it.
  *
  *     ExecutableAllocator {RX blocks, free RX blocks, RW blocks, fd, max size, next free offset, ...}
  *       BlockRX {next, base, size, offset in the memfd}       BlockRW {next, RW base, RX base, size, references}
  *
- * It is a heap object that one static pointer of the runtime leads to; found by its shape. Source: src/coreclr/inc/executableallocator.h.
+ * It is a heap object that one static pointer of the runtime leads to; found by its shape. Source:
+ * src/coreclr/inc/executableallocator.h.
  */
 #ifndef CLRTRAIL_CLR_EXECUTABLE_MEMORY_H
 #define CLRTRAIL_CLR_EXECUTABLE_MEMORY_H

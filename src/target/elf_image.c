@@ -176,7 +176,7 @@ const struct elf_load *elf_image_load_at(const struct elf_image *image, uint64_t
 /* What is needed of the dynamic section. */
 struct dynamic {
     uint64_t hash, gnu_hash, strings, symbols;
-    uint64_t rela, rela_size, relr, relr_size;
+    uint64_t rela, rela_size, plt, plt_size, relr, relr_size;
 };
 
 /* glibc adds the bias to these addresses once an image is loaded, musl does not. */
@@ -194,9 +194,11 @@ static void take_dynamic(const struct elf_image *image, const Elf64_Dyn *entry, 
         int64_t tag;
         uint64_t *address, *size;
     } wanted[] = {
-        { DT_HASH, &dynamic->hash, NULL },        { DT_GNU_HASH, &dynamic->gnu_hash, NULL }, { DT_STRTAB, &dynamic->strings, NULL },
-        { DT_SYMTAB, &dynamic->symbols, NULL },   { DT_RELA, &dynamic->rela, NULL },         { DT_RELR, &dynamic->relr, NULL },
+        { DT_HASH, &dynamic->hash, NULL },        { DT_GNU_HASH, &dynamic->gnu_hash, NULL },
+        { DT_STRTAB, &dynamic->strings, NULL },   { DT_SYMTAB, &dynamic->symbols, NULL },
+        { DT_RELA, &dynamic->rela, NULL },        { DT_RELR, &dynamic->relr, NULL },
         { DT_RELASZ, NULL, &dynamic->rela_size }, { DT_RELRSZ, NULL, &dynamic->relr_size },
+        { DT_JMPREL, &dynamic->plt, NULL },       { DT_PLTRELSZ, NULL, &dynamic->plt_size },
     };
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
@@ -309,32 +311,43 @@ struct relocation {
     const struct relocation_types *types;
     struct dynamic dynamic;
     uint64_t bias;
-    void (*set)(void *user, uint64_t vaddr, uint64_t value);
+    void (*set)(void *user, uint64_t vaddr, const uint64_t *value);
     void *user;
 };
 
-static void apply_rela(const struct relocation *relocation, const Elf64_Rela *rela)
+static bool rela_value(const struct relocation *relocation, const Elf64_Rela *rela, uint64_t *ret)
 {
     uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info);
-    uint64_t value = relocation->bias + (uint64_t)rela->r_addend;
+    Elf64_Sym symbol = { 0 };
 
     if (type != relocation->types->relative) {
-        Elf64_Sym symbol;
-        if (type != relocation->types->absolute && type != relocation->types->got) return;
-        if (!read_symbol(relocation->image, &relocation->dynamic, ELF64_R_SYM(rela->r_info), &symbol)) return;
-        if (symbol.st_shndx == SHN_UNDEF) return;
-        value += symbol.st_value;
+        if (type != relocation->types->absolute && type != relocation->types->got) return false;
+        if (!read_symbol(relocation->image, &relocation->dynamic, ELF64_R_SYM(rela->r_info), &symbol)) return false;
+        if (symbol.st_shndx == SHN_UNDEF) return false;
     }
-    relocation->set(relocation->user, rela->r_offset, value);
+    *ret = relocation->bias + symbol.st_value + (uint64_t)rela->r_addend;
+    return true;
+}
+
+static void apply_table(const struct relocation *relocation, uint64_t table, uint64_t size)
+{
+    for (uint64_t i = 0; i < size / sizeof(Elf64_Rela) && i < MAX_RELOCATIONS; i++) {
+        Elf64_Rela rela;
+        uint64_t value;
+        bool is_known;
+        if (!elf_image_read(relocation->image, table + i * sizeof(rela), &rela, sizeof(rela))) return;
+        is_known = rela_value(relocation, &rela, &value);
+        relocation->set(relocation->user, rela.r_offset, is_known ? &value : NULL);
+    }
 }
 
 static void apply_in_place(const struct relocation *relocation, uint64_t vaddr)
 {
-    uint64_t addend;
+    uint64_t value;
 
-    if (elf_image_read(relocation->image, vaddr, &addend, 8)) {
-        relocation->set(relocation->user, vaddr, relocation->bias + addend);
-    }
+    if (!elf_image_read(relocation->image, vaddr, &value, 8)) return;
+    value += relocation->bias;
+    relocation->set(relocation->user, vaddr, &value);
 }
 
 /* RELR: an even word is an address to relocate; an odd one is a bitmap of the 63 words that follow. The addend lies in place. */
@@ -358,19 +371,14 @@ static void apply_relr(const struct relocation *relocation)
 
 static void relocate_with(struct relocation *relocation)
 {
-    const struct elf_image *image = relocation->image;
-
-    if (!read_dynamic(image, &relocation->dynamic)) return;
-    for (uint64_t i = 0; i < relocation->dynamic.rela_size / sizeof(Elf64_Rela) && i < MAX_RELOCATIONS; i++) {
-        Elf64_Rela rela;
-        if (!elf_image_read(image, relocation->dynamic.rela + i * sizeof(rela), &rela, sizeof(rela))) break;
-        apply_rela(relocation, &rela);
-    }
+    if (!read_dynamic(relocation->image, &relocation->dynamic)) return;
+    apply_table(relocation, relocation->dynamic.rela, relocation->dynamic.rela_size);
+    apply_table(relocation, relocation->dynamic.plt, relocation->dynamic.plt_size);
     apply_relr(relocation);
 }
 
-void elf_image_relocate(const struct elf_image *image, uint64_t bias, void (*set)(void *user, uint64_t vaddr, uint64_t value),
-                        void *user)
+void elf_image_relocate(const struct elf_image *image, uint64_t bias,
+                        void (*set)(void *user, uint64_t vaddr, const uint64_t *value), void *user)
 {
     for (size_t i = 0; i < sizeof(relocation_types) / sizeof(*relocation_types); i++) {
         struct relocation relocation = {

@@ -46,10 +46,11 @@ bool elf_image_symbol(const struct elf_image *image, const char *name, uint64_t 
 const struct elf_load *elf_image_load_at(const struct elf_image *image, uint64_t vaddr);
 
 /*
- * Calls `set` for every word that the dynamic linker sets without looking at another image: relative relocations, and those against
- * symbols that the image itself defines. `value` is for an image loaded with that bias.
+ * Calls `set` for every word that the dynamic linker sets. `value` is for an image loaded with that bias; NULL where another image
+ * decides it (imports), or code of this one. Known are relative relocations, and those against symbols that the image itself
+ * defines.
  */
-void elf_image_relocate(const struct elf_image *image, uint64_t bias, void (*set)(void *user, uint64_t vaddr, uint64_t value),
-                        void *user);
+void elf_image_relocate(const struct elf_image *image, uint64_t bias,
+                        void (*set)(void *user, uint64_t vaddr, const uint64_t *value), void *user);
 
 #endif

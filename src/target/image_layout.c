@@ -11,13 +11,14 @@ static bool layout_create(uint64_t start, uint64_t size, struct image_layout *re
                      : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (data == MAP_FAILED) return false;
-    *ret = (struct image_layout) { data, start, size };
+    *ret = (struct image_layout) { .data = data, .start = start, .size = size };
     return true;
 }
 
 void image_layout_deinit(struct image_layout *layout)
 {
     if (layout->data) munmap(layout->data, layout->size);
+    vec_deinit(&layout->holes);
     *layout = (struct image_layout) { 0 };
 }
 
@@ -59,22 +60,75 @@ static void copy_loads(const struct elf_image *image, struct image_layout *layou
     }
 }
 
-static void set_word(void *user, uint64_t vaddr, uint64_t value)
+struct relocating {
+    struct image_layout *layout;
+    bool failed;
+};
+
+static void set_word(void *user, uint64_t vaddr, const uint64_t *value)
 {
-    layout_write(user, vaddr, &value, sizeof(value));
+    struct relocating *relocating = user;
+    struct image_layout *layout = relocating->layout;
+
+    if (value) {
+        layout_write(layout, vaddr, value, sizeof(*value));
+    } else if (!vec_push(&layout->holes, vaddr)) {
+        relocating->failed = true;
+    }
+}
+
+static int compare_holes(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
 }
 
 bool image_layout_elf(const struct elf_image *file, uint64_t bias, struct image_layout *ret)
 {
     struct image_layout layout;
+    struct relocating relocating = { .layout = &layout };
     uint64_t start, end;
 
     if (!writable_range(file, &start, &end) || !layout_create(start, end - start, &layout)) return false;
     copy_loads(file, &layout);
-    elf_image_relocate(file, bias, set_word, &layout);
+    elf_image_relocate(file, bias, set_word, &relocating);
+    if (relocating.failed) {
+        image_layout_deinit(&layout);
+        return false;
+    }
+    vec_sort(&layout.holes, compare_holes);
     mprotect(layout.data, layout.size, PROT_READ);
     *ret = layout;
     return true;
+}
+
+/* The first hole that ends after `addr`; UINT64_MAX: none. */
+static uint64_t hole_after(const struct image_layout *layout, uint64_t addr)
+{
+    size_t low = 0, high = layout->holes.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (layout->holes.data[middle] <= addr && addr - layout->holes.data[middle] >= 8) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < layout->holes.count ? layout->holes.data[low] : UINT64_MAX;
+}
+
+const uint8_t *image_layout_view(const struct image_layout *layout, uint64_t addr, uint64_t end, uint64_t *size_ret)
+{
+    uint64_t hole = hole_after(layout, addr);
+
+    if (!layout->data || addr < layout->start) return NULL;
+    if (end > layout->start + layout->size) end = layout->start + layout->size;
+    if (end > hole) end = hole;
+    if (end <= addr) return NULL;
+    if (*size_ret > end - addr) *size_ret = end - addr;
+    return layout->data + (addr - layout->start);
 }
 
 static void copy_sections(const struct pe *pe, struct image_layout *layout)

@@ -376,21 +376,16 @@ static const struct image_map *map_at(const struct images *images, uint64_t addr
     return low < images->maps.count && images->maps.data[low].start <= addr ? &images->maps.data[low] : NULL;
 }
 
-static const uint8_t *at_most(const uint8_t *bytes, uint64_t available, uint64_t *size_ret)
+/* The file's own bytes, up to address `end`. */
+static const uint8_t *view_file(const struct image_map *map, uint64_t addr, uint64_t end, uint64_t *size_ret)
 {
-    if (available == 0) return NULL;
-    if (*size_ret > available) *size_ret = available;
-    return bytes;
-}
-
-/* The file's own bytes. */
-static const uint8_t *view_file(const struct image_map *map, uint64_t addr, uint64_t *size_ret)
-{
-    uint64_t off = map->file_off + (addr - map->start), available = map->end - addr;
+    uint64_t off = map->file_off + (addr - map->start), size = (end < map->end ? end : map->end) - addr;
     struct span file = map->image->file;
 
-    if (off >= file.size) return NULL;
-    return at_most(file.data + off, available < file.size - off ? available : file.size - off, size_ret);
+    if (off >= file.size || end <= addr) return NULL;
+    if (size > file.size - off) size = file.size - off;
+    if (*size_ret > size) *size_ret = size;
+    return file.data + off;
 }
 
 static struct image_layout *make_layout(const struct image *image, const struct target_module *module)
@@ -419,9 +414,7 @@ static const uint8_t *view_layout(struct images *images, struct image_use *use, 
             atomic_store_explicit(&use->layout, layout, memory_order_release);
         pthread_mutex_unlock(&images->lock);
     }
-    if (!layout || !layout->data || addr < layout->start) return NULL;
-    if (end > layout->start + layout->size) end = layout->start + layout->size;
-    return end <= addr ? NULL : at_most(layout->data + (addr - layout->start), end - addr, size_ret);
+    return layout ? image_layout_view(layout, addr, end, size_ret) : NULL;
 }
 
 struct place {
@@ -433,6 +426,12 @@ struct place {
     bool initial; /* writable parts too */
 };
 
+/* The dynamic linker keeps its own state in pages that it protects later; it is relocated by hand, so the file does not tell. */
+static bool is_dynamic_linker(const struct target_module *module)
+{
+    return strncmp(module->name, "ld-", 3) == 0;
+}
+
 static const uint8_t *view_elf(const struct place *place, uint64_t *size_ret)
 {
     const struct elf_image *elf = &place->use->image->elf;
@@ -440,9 +439,9 @@ static const uint8_t *view_elf(const struct place *place, uint64_t *size_ret)
     const struct elf_load *load = elf_image_load_at(elf, vaddr);
 
     if (!load) return NULL;
-    if (!load->writable) return view_file(place->map, place->addr, size_ret);
+    if (!load->writable) return view_file(place->map, place->addr, UINT64_MAX, size_ret);
     if (place->initial) return view_layout(place->images, place->use, place->module, vaddr, elf->high, size_ret);
-    if (vaddr < elf->relro || vaddr >= elf->relro_end) return NULL;
+    if (vaddr < elf->relro || vaddr >= elf->relro_end || is_dynamic_linker(place->module)) return NULL;
     return view_layout(place->images, place->use, place->module, vaddr, elf->relro_end, size_ret);
 }
 
@@ -453,25 +452,33 @@ static bool is_flat(const struct place *place)
            place->map->end - place->map->start >= place->use->image->file.size;
 }
 
-static const uint8_t *view_pe(const struct place *place, uint64_t *size_ret)
+/* Is `rva` in a section that is written? `end_ret`: up to where the answer holds. */
+static bool is_written(const struct pe *pe, uint64_t rva, uint64_t *end_ret)
 {
-    const struct pe *pe = &place->use->image->pe;
-    uint64_t rva = place->addr - place->module->base, end;
     struct pe_section section;
 
-    if (is_flat(place)) return view_file(place->map, place->addr, size_ret);
-    if (rva >= pe->image_size) return NULL;
-    if (!pe_section_at(pe, (uint32_t)rva, &section)) {
-        if (place->map) return view_file(place->map, place->addr, size_ret);
-        return rva < pe->headers_size ? view_layout(place->images, place->use, place->module, rva, pe->headers_size, size_ret)
-                                      : NULL;
+    *end_ret = pe->image_size;
+    for (uint32_t i = 0; pe_section(pe, i, &section); i++) {
+        uint64_t size = section.virtual_size > section.raw_size ? section.virtual_size : section.raw_size;
+        if (!(section.characteristics & (uint32_t)PE_SECTION_WRITE)) continue;
+        if (rva >= section.rva && rva - section.rva < size) {
+            *end_ret = section.rva + size;
+            return true;
+        }
+        if (rva < section.rva && section.rva < *end_ret) *end_ret = section.rva;
     }
-    if (section.characteristics & (uint32_t)PE_SECTION_WRITE) {
-        if (!place->initial) return NULL;
-    } else if (place->map) {
-        return view_file(place->map, place->addr, size_ret);
-    }
-    end = (uint64_t)section.rva + (section.virtual_size > section.raw_size ? section.virtual_size : section.raw_size);
+    return false;
+}
+
+static const uint8_t *view_pe(const struct place *place, uint64_t *size_ret)
+{
+    uint64_t rva = place->addr - place->module->base, end;
+    bool written;
+
+    if (is_flat(place)) return view_file(place->map, place->addr, UINT64_MAX, size_ret);
+    written = is_written(&place->use->image->pe, rva, &end);
+    if (written && !place->initial) return NULL;
+    if (place->map && !written) return view_file(place->map, place->addr, place->module->base + end, size_ret);
     return view_layout(place->images, place->use, place->module, rva, end, size_ret);
 }
 
@@ -480,9 +487,11 @@ static const uint8_t *view_mapped(struct place *place, uint64_t *size_ret)
     struct image *image = place->map->image;
 
     if (!image->module || !image_is_ready(place->images, image)) return NULL;
-    if (place->images->is_exact || !place->use || place->use->image != image) return view_file(place->map, place->addr, size_ret);
-    if (image->is_elf) return view_elf(place, size_ret);
-    return image->is_pe ? view_pe(place, size_ret) : view_file(place->map, place->addr, size_ret);
+    if (!place->images->is_exact && place->use && place->use->image == image) {
+        if (image->is_elf) return view_elf(place, size_ret);
+        if (image->is_pe) return view_pe(place, size_ret);
+    }
+    return view_file(place->map, place->addr, UINT64_MAX, size_ret);
 }
 
 static void report_lost_pages(struct images *images)

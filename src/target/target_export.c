@@ -122,44 +122,21 @@ static bool pe_symbol(const struct target *target, uint64_t base, const char *sy
     return false;
 }
 
-/* The same from the file alone. */
-static bool pe_file_symbol(const struct target *target, const struct target_module *module, const char *symbol, uint64_t *ret)
-{
-    struct span file;
-    struct pe pe;
-    struct error *err;
-    uint32_t rva = 0;
-    bool is_found;
-
-    if (!target_image_file(target, module, &file)) return false;
-    err = pe_open(file, PE_LAYOUT_FLAT, &pe);
-    is_found = !err && pe_export(&pe, symbol, &rva);
-    error_destroy(err);
-    if (is_found) *ret = module->base + rva;
-    return is_found;
-}
-
-static bool elf_symbol(const struct target *target, const struct target_module *module, const char *symbol, uint64_t *ret)
+static bool elf_symbol(const struct target *target, uint64_t base, const char *symbol, uint64_t *ret)
 {
     struct elf_image image;
-    struct span file;
     uint64_t vaddr;
 
-    if (elf_image_from_memory(&target->memory, module->base, false, &image) && elf_image_symbol(&image, symbol, &vaddr)) {
-        *ret = image.bias + vaddr;
-        return true;
-    }
-    if (!target_image_file(target, module, &file) || !elf_image_from_file(file, &image)) return false;
-    if (!elf_image_symbol(&image, symbol, &vaddr)) return false;
-    *ret = module->base - elf_image_start(&image) + vaddr;
+    if (!elf_image_from_memory(&target->memory, base, false, &image) || !elf_image_symbol(&image, symbol, &vaddr)) return false;
+    *ret = image.bias + vaddr;
     return true;
 }
 
 bool target_export(const struct target *target, const struct target_module *module, const char *symbol, uint64_t *ret)
 {
-    if (!module->is_pe) return elf_symbol(target, module, symbol, ret);
+    if (!module->is_pe) return elf_symbol(target, module->base, symbol, ret);
     if (!target->is_windows) return false; /* a managed dll: it has none, and asking would open its file */
-    return pe_symbol(target, module->base, symbol, ret) || pe_file_symbol(target, module, symbol, ret);
+    return pe_symbol(target, module->base, symbol, ret);
 }
 
 /* ---- PE resources; the tree is described in formats/pe.c ---- */

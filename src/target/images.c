@@ -7,24 +7,18 @@
 #include "base/map.h"
 #include "formats/pe.h"
 #include "target/elf_image.h"
+#include "target/image_check.h"
 #include "target/image_layout.h"
-#include "target/image_search.h"
 
 enum image_state { IMAGE_UNTRIED, IMAGE_READY, IMAGE_FAILED };
 
 /* One file. */
 struct image {
-    const char *key;                    /* the path; for a file that is not mapped also the identity that is wanted */
-    const char *path;                   /* in the dump */
-    struct image *same_hash;            /* the next one in the table under the same hash */
-    const struct target_module *module; /* the first that has this path; NULL: no image is mapped from it, so it is never opened */
-    struct image_identity identity;     /* all 0: not known from the dump */
-    uint64_t extent, first_extent;      /* end of the last mapped byte, and of a mapping from offset 0, as file offsets */
-    atomic_int state;                   /* enum image_state; what follows is valid when ready */
-    struct span file;
-    bool is_elf, is_pe;
-    struct elf_image elf;
-    struct pe pe;
+    const char *key;         /* the path; for a file that is not mapped also the identity that is wanted */
+    struct image *same_hash; /* the next one in the table under the same hash */
+    struct image_facts facts;
+    atomic_int state; /* enum image_state; `file` is valid when ready */
+    struct image_file file;
 };
 
 /* [start, end) comes from `image` at `file_off`. */
@@ -50,7 +44,6 @@ struct images {
     size_t use_count;
     VEC(struct span) found; /* of images_find_file */
     pthread_mutex_t lock;   /* opening files, making layouts, and after creation the table and `found` */
-    uint64_t page_size;     /* largest that the process may have had */
     /* A page that the dump lacks equals the file: kernels and gcore leave a private mapping out only when no page of it was
      * written. */
     bool is_exact;
@@ -88,7 +81,7 @@ static struct image *add_image(struct images *images, const char *key, const cha
     slot = image ? map_slot(&images->by_key, hash_key(key), &is_added) : NULL;
     if (!slot || !vec_push(&images->all, image)) return NULL;
     image->key = key;
-    image->path = path;
+    image->facts.path = path;
     image->same_hash = (struct image *)(uintptr_t)*slot;
     *slot = (uintptr_t)image;
     return image;
@@ -108,15 +101,10 @@ static struct error *add_maps(struct images *images)
         image = add_image(images, map->path, map->path);
         if (!image || !vec_push(&images->maps, (struct image_map) { map->start, map->end, map->file_off, image }))
             return &error_enomem;
-        if (extent > image->extent) image->extent = extent;
-        if (map->file_off == 0 && extent > image->first_extent) image->first_extent = extent;
+        if (extent > image->facts.extent) image->facts.extent = extent;
+        if (map->file_off == 0 && extent > image->facts.first_extent) image->facts.first_extent = extent;
     }
     return NULL;
-}
-
-static bool identity_is_known(const struct image_identity *identity)
-{
-    return identity->build_id_size || identity->timestamp || identity->image_size;
 }
 
 static struct error *add_modules(struct images *images)
@@ -131,12 +119,13 @@ static struct error *add_modules(struct images *images)
         struct image *image = add_image(images, module->path, module->path);
         if (!image) return &error_enomem;
         images->uses[i].image = image;
-        if (!image->module) image->module = module;
-        if (identity_is_known(&image->identity)) continue;
+        if (!image->facts.module) image->facts.module = module;
+        if (image_identity_is_known(&image->facts.identity)) continue;
         if (module->is_pe) {
-            image->identity = (struct image_identity) { .timestamp = module->timestamp, .image_size = module->image_size };
+            image->facts.identity = (struct image_identity) { .timestamp = module->timestamp, .image_size = module->image_size };
         } else {
-            image->identity = (struct image_identity) { .build_id = module->build_id, .build_id_size = module->build_id_size };
+            image->facts.identity = (struct image_identity) { .build_id = module->build_id,
+                                                              .build_id_size = module->build_id_size };
         }
     }
     return NULL;
@@ -154,7 +143,6 @@ struct error *images_create(const struct target *target, const struct target_opt
     arena_init(&images->arena);
     map_init(&images->by_key);
     images->target = target;
-    images->page_size = target->dump->arch && strcmp(target->dump->arch, "x64") == 0 ? 4096 : 65536;
     images->is_exact = target->dump->kind &&
                        (strcmp(target->dump->kind, "kernel") == 0 || strcmp(target->dump->kind, "gcore") == 0);
     err = image_search_init(&images->search, options->image_dirs, options->image_dir_count, options->sysroot, target->is_windows,
@@ -182,7 +170,7 @@ void images_destroy(struct images *images)
     for (size_t i = 0; images->uses && i < images->use_count; i++)
         destroy_layout(atomic_load(&images->uses[i].layout));
     for (size_t i = 0; i < images->all.count; i++)
-        image_file_unmap(images->all.data[i]->file);
+        image_file_unmap(images->all.data[i]->file.bytes);
     for (size_t i = 0; i < images->found.count; i++)
         image_file_unmap(images->found.data[i]);
     free(images->uses);
@@ -196,153 +184,11 @@ void images_destroy(struct images *images)
     free(images);
 }
 
-/* ---- is it the same file? ---- */
-
-struct check {
-    const struct images *images;
-    struct image *image;
-    struct image_identity want;
-    struct text in_dump, on_disk; /* identities, for the gap; the second is that of the last file refused */
-};
-
-static void describe_build_id(struct text *text, const uint8_t *build_id, uint32_t size)
-{
-    text_puts(text, size ? "build-id " : "no build-id");
-    for (uint32_t i = 0; i < size; i++)
-        text_printf(text, "%02x", build_id[i]);
-}
-
-static void describe_pe(struct text *text, uint32_t timestamp, uint32_t image_size)
-{
-    text_printf(text, "timestamp %08x and size %x", timestamp, image_size);
-}
-
-static bool same_build_id(struct check *check)
-{
-    const struct image *image = check->image;
-
-    text_clear(&check->on_disk);
-    if (!image->is_elf) {
-        text_puts(&check->on_disk, "no ELF file");
-        return false;
-    }
-    describe_build_id(&check->on_disk, image->elf.build_id, image->elf.build_id_size);
-    return image->elf.build_id_size == check->want.build_id_size &&
-           memcmp(image->elf.build_id, check->want.build_id, check->want.build_id_size) == 0;
-}
-
-static bool same_pe(struct check *check)
-{
-    const struct image *image = check->image;
-
-    text_clear(&check->on_disk);
-    if (!image->is_pe) {
-        text_puts(&check->on_disk, "no PE file");
-        return false;
-    }
-    describe_pe(&check->on_disk, image->pe.timestamp, image->pe.image_size);
-    return image->pe.timestamp == check->want.timestamp && image->pe.image_size == check->want.image_size;
-}
-
-/* An ELF file without a build-id: its first page, which nobody writes, is in the dump. */
-static bool same_first_page(const struct check *check, struct span bytes, bool *is_dumped_ret)
-{
-    uint64_t size = 0;
-    const uint8_t *page = NULL;
-
-    if (check->image->module) page = memory_view_dumped(&check->images->target->memory, check->image->module->base, 4096, &size);
-    *is_dumped_ret = page && size >= 64;
-    return *is_dumped_ret && span_holds(bytes, 0, size) && memcmp(bytes.data, page, size) == 0;
-}
-
-/* Do the mappings fit the file: all inside, and when one maps the whole of it, no longer than that? */
-static bool same_extent(const struct check *check, struct span bytes)
-{
-    const struct image *image = check->image;
-    uint64_t page = check->images->page_size, end = (bytes.size + page - 1) / page * page;
-
-    if (image->extent == 0 || image->extent > end) return false;
-    return image->first_extent != image->extent || end - image->extent < page;
-}
-
-static bool accept_unknown(struct check *check, struct span bytes)
-{
-    bool is_dumped;
-
-    if (same_first_page(check, bytes, &is_dumped)) return true;
-    text_clear(&check->on_disk);
-    if (is_dumped) {
-        text_puts(&check->on_disk, "another first page");
-        return false;
-    }
-    if (!same_extent(check, bytes)) {
-        text_printf(&check->on_disk, "%zu bytes", bytes.size);
-        return false;
-    }
-    gaps_add(check->images->target->gaps, "image file", check->image->module ? check->image->module->base : 0, 1,
-             "taken on trust: no header in the dump");
-    return true;
-}
-
-static void decode(struct image *image, struct span bytes)
-{
-    struct error *err;
-
-    image->is_elf = elf_image_from_file(bytes, &image->elf);
-    image->is_pe = false;
-    if (image->is_elf || !pe_probe(bytes)) return;
-    err = pe_open(bytes, PE_LAYOUT_FLAT, &image->pe);
-    image->is_pe = !err;
-    error_destroy(err);
-}
-
-static bool accept(void *user, struct span bytes)
-{
-    struct check *check = user;
-
-    decode(check->image, bytes);
-    if (check->want.build_id_size) return same_build_id(check);
-    if (check->want.timestamp || check->want.image_size) return same_pe(check);
-    return accept_unknown(check, bytes);
-}
-
-static void describe_wanted(struct check *check)
-{
-    const struct image *image = check->image;
-
-    if (check->want.build_id_size) {
-        describe_build_id(&check->in_dump, check->want.build_id, check->want.build_id_size);
-    } else if (check->want.timestamp || check->want.image_size) {
-        describe_pe(&check->in_dump, check->want.timestamp, check->want.image_size);
-    } else if (image->extent) {
-        text_printf(&check->in_dump, "%llu bytes", (unsigned long long)image->extent);
-    } else {
-        text_puts(&check->in_dump, "nothing known of it");
-    }
-}
-
-static void report_refused(struct check *check)
-{
-    uint64_t addr = check->image->module ? check->image->module->base : 0;
-
-    if (check->on_disk.length == 0) {
-        gaps_add(check->images->target->gaps, "image file", addr, 1, "%s: not found", check->image->path);
-        return;
-    }
-    describe_wanted(check);
-    gaps_add(check->images->target->gaps, "image file", addr, 1, "%s: %s in the dump, %s on disk", check->image->path,
-             text_cstr(&check->in_dump), text_cstr(&check->on_disk));
-}
-
 /* With the lock held. */
-static void open_image(struct images *images, struct image *image, const struct image_identity *want)
+static void open_image(struct images *images, struct image *image)
 {
-    struct check check = { .images = images, .image = image, .want = *want };
-    bool is_open = image_search_find(&images->search, image->path, accept, &check, &image->file);
+    bool is_open = image_check_find(&images->search, images->target, &image->facts, &image->file);
 
-    if (!is_open) report_refused(&check);
-    text_deinit(&check.in_dump);
-    text_deinit(&check.on_disk);
     atomic_store_explicit(&image->state, is_open ? IMAGE_READY : IMAGE_FAILED, memory_order_release);
 }
 
@@ -352,7 +198,7 @@ static bool image_is_ready(struct images *images, struct image *image)
 
     if (state == IMAGE_UNTRIED) {
         pthread_mutex_lock(&images->lock);
-        if (atomic_load(&image->state) == IMAGE_UNTRIED) open_image(images, image, &image->identity);
+        if (atomic_load(&image->state) == IMAGE_UNTRIED) open_image(images, image);
         state = atomic_load(&image->state);
         pthread_mutex_unlock(&images->lock);
     }
@@ -380,7 +226,7 @@ static const struct image_map *map_at(const struct images *images, uint64_t addr
 static const uint8_t *view_file(const struct image_map *map, uint64_t addr, uint64_t end, uint64_t *size_ret)
 {
     uint64_t off = map->file_off + (addr - map->start), size = (end < map->end ? end : map->end) - addr;
-    struct span file = map->image->file;
+    struct span file = map->image->file.bytes;
 
     if (off >= file.size || end <= addr) return NULL;
     if (size > file.size - off) size = file.size - off;
@@ -393,10 +239,10 @@ static struct image_layout *make_layout(const struct image *image, const struct 
     struct image_layout *layout = calloc(1, sizeof(*layout));
 
     if (!layout) return NULL;
-    if (image->is_elf) {
-        image_layout_elf(&image->elf, module->base - elf_image_start(&image->elf), layout);
-    } else if (image->is_pe) {
-        image_layout_pe(&image->pe, module->base, layout);
+    if (image->file.is_elf) {
+        image_layout_elf(&image->file.elf, module->base - elf_image_start(&image->file.elf), layout);
+    } else if (image->file.is_pe) {
+        image_layout_pe(&image->file.pe, module->base, layout);
     }
     return layout; /* without data when it could not be made, so that it is not tried again */
 }
@@ -434,7 +280,7 @@ static bool is_dynamic_linker(const struct target_module *module)
 
 static const uint8_t *view_elf(const struct place *place, uint64_t *size_ret)
 {
-    const struct elf_image *elf = &place->use->image->elf;
+    const struct elf_image *elf = &place->use->image->file.elf;
     uint64_t vaddr = place->addr - (place->module->base - elf_image_start(elf));
     const struct elf_load *load = elf_image_load_at(elf, vaddr);
 
@@ -449,7 +295,7 @@ static const uint8_t *view_elf(const struct place *place, uint64_t *size_ret)
 static bool is_flat(const struct place *place)
 {
     return place->map && place->map->file_off == 0 && place->map->start == place->module->base &&
-           place->map->end - place->map->start >= place->use->image->file.size;
+           place->map->end - place->map->start >= place->use->image->file.bytes.size;
 }
 
 /* Is `rva` in a section that is written? `end_ret`: up to where the answer holds. */
@@ -476,7 +322,7 @@ static const uint8_t *view_pe(const struct place *place, uint64_t *size_ret)
     bool written;
 
     if (is_flat(place)) return view_file(place->map, place->addr, UINT64_MAX, size_ret);
-    written = is_written(&place->use->image->pe, rva, &end);
+    written = is_written(&place->use->image->file.pe, rva, &end);
     if (written && !place->initial) return NULL;
     if (place->map && !written) return view_file(place->map, place->addr, place->module->base + end, size_ret);
     return view_layout(place->images, place->use, place->module, rva, end, size_ret);
@@ -486,10 +332,10 @@ static const uint8_t *view_mapped(struct place *place, uint64_t *size_ret)
 {
     struct image *image = place->map->image;
 
-    if (!image->module || !image_is_ready(place->images, image)) return NULL;
+    if (!image->facts.module || !image_is_ready(place->images, image)) return NULL;
     if (!place->images->is_exact && place->use && place->use->image == image) {
-        if (image->is_elf) return view_elf(place, size_ret);
-        if (image->is_pe) return view_pe(place, size_ret);
+        if (image->file.is_elf) return view_elf(place, size_ret);
+        if (image->file.is_pe) return view_pe(place, size_ret);
     }
     return view_file(place->map, place->addr, UINT64_MAX, size_ret);
 }
@@ -511,7 +357,8 @@ static const uint8_t *view(struct images *images, uint64_t addr, bool initial, u
     place.module = target_module_at(images->target, addr);
     if (place.module) place.use = &images->uses[place.module - images->target->modules.data];
     if (place.map) return view_mapped(&place, size_ret);
-    if (!place.module || images->maps.count || !image_is_ready(images, place.use->image) || !place.use->image->is_pe) return NULL;
+    if (!place.module || images->maps.count || !image_is_ready(images, place.use->image) || !place.use->image->file.is_pe)
+        return NULL;
     return view_pe(&place, size_ret);
 }
 
@@ -543,14 +390,14 @@ static struct image *unmapped_image(struct images *images, const char *path, con
     const char *kept;
 
     text_printf(&key, "%s\n%x.%x.", path, want->timestamp, want->image_size);
-    describe_build_id(&key, want->build_id, want->build_id_size);
+    image_describe_build_id(&key, want->build_id, want->build_id_size);
     if (!key.failed) image = find_image(images, key.data);
     if (!image && !key.failed && (kept = arena_strdup(&images->arena, key.data)) != NULL) {
         char *build_id = arena_strndup(&images->arena, (const char *)want->build_id, want->build_id_size);
         path = arena_strdup(&images->arena, path);
         image = build_id && path ? add_image(images, kept, path) : NULL;
-        if (image) image->identity = *want;
-        if (image) image->identity.build_id = (const uint8_t *)build_id;
+        if (image) image->facts.identity = *want;
+        if (image) image->facts.identity.build_id = (const uint8_t *)build_id;
     }
     text_deinit(&key);
     return image;
@@ -564,12 +411,12 @@ bool images_file_span(struct images *images, const char *path_in_dump, const str
     if (!want) want = &anything;
     pthread_mutex_lock(&images->lock);
     image = find_image(images, path_in_dump);
-    if (!image || (identity_is_known(want) && !identity_agrees(&image->identity, want))) {
+    if (!image || (image_identity_is_known(want) && !identity_agrees(&image->facts.identity, want))) {
         image = unmapped_image(images, path_in_dump, want);
     }
     pthread_mutex_unlock(&images->lock);
     if (!image || !image_is_ready(images, image)) return false;
-    *ret = image->file;
+    *ret = image->file.bytes;
     return true;
 }
 

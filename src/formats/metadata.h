@@ -158,7 +158,10 @@ uint32_t metadata_find_row(const struct metadata *md, enum metadata_column colum
 
 /* ---- lists: fields and methods of a type, parameters of a method, events and properties of a map ---- */
 
-/* Positions [start, end); never outside of the table. */
+/*
+ * Positions [start, end); never outside of the table. The lists of a damaged image may overlap, so a walk through those of all
+ * types bounds its steps by the table's row count.
+ */
 struct metadata_range {
     uint32_t start, end;
 };
@@ -198,7 +201,8 @@ struct metadata_exported_type {
 };
 bool metadata_exported_type(const struct metadata *md, uint32_t rid, struct metadata_exported_type *ret);
 
-/* Number of generic parameters of a type_def or method_def token; those of the enclosing type count again on a nested one. */
+/* Number of generic parameters of a type_def or method_def token, at most 65,536; a nested type repeats those of its enclosing one.
+ */
 uint32_t metadata_generic_param_count(const struct metadata *md, uint32_t owner_token);
 /* Name of the parameter with this number, "" when none. */
 const char *metadata_generic_param_name(const struct metadata *md, uint32_t owner_token, uint32_t number);

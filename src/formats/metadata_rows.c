@@ -265,7 +265,7 @@ uint32_t metadata_generic_param_count(const struct metadata *md, uint32_t owner_
     struct metadata_rows rows = metadata_rows_of(md, METADATA_GENERIC_PARAM_OWNER, owner_token);
     uint32_t count = 0;
 
-    while (metadata_rows_next(md, &rows))
+    while (count <= UINT16_MAX && metadata_rows_next(md, &rows))
         count++;
     return count;
 }

@@ -400,7 +400,7 @@ static size_t read_names(const struct metadata *md, uint32_t owner_token, const 
     struct metadata_rows rows = metadata_rows_of(md, METADATA_GENERIC_PARAM_OWNER, owner_token);
     size_t count = 0;
 
-    while (metadata_rows_next(md, &rows)) {
+    for (unsigned seen = 0; seen < SIGNATURE_NAMES && metadata_rows_next(md, &rows); seen++) {
         uint32_t number = metadata_column(md, METADATA_GENERIC_PARAM_NUMBER, rows.rid);
         const char *name = metadata_column_string(md, METADATA_GENERIC_PARAM_NAME, rows.rid);
         if (number >= SIGNATURE_NAMES || !*name) continue;

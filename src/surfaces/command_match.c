@@ -31,6 +31,15 @@ const char *relation_main_name(const struct relation *relation)
     return relation->commands[0].name ? relation->commands[0].name : relation->name;
 }
 
+bool relation_is_called(const struct relation *relation, const char *word)
+{
+    if (*word == '!') word++;
+    if (name_equal(relation->name, word)) return true;
+    for (unsigned i = 0; i < RELATION_MAX_COMMANDS && relation->commands[i].name; i++)
+        if (name_equaln(word, relation->commands[i].name, strcspn(relation->commands[i].name, " "))) return true;
+    return false;
+}
+
 /* ---- choosing ---- */
 
 struct words_in_hand {

@@ -21,6 +21,8 @@ struct error *command_match(const struct relation *const *relations, const char 
                             size_t count, struct command_match *ret);
 /* How a relation's command is written: "dumpmt METHOD_TABLE [-md]". */
 void command_append_usage(struct text *text, const struct relation *relation, const struct command *command);
+/* Is `word` its name, or the first word of one of its commands? */
+bool relation_is_called(const struct relation *relation, const char *word);
 /* The main command: the first, or one made of the relation's name. */
 const struct command *relation_main_command(const struct relation *relation);
 /* What the user has to type for the relation: its own name. */

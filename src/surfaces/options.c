@@ -33,7 +33,8 @@ const struct option options_table[] = {
       .help = "run this command; may be repeated, the dump is opened once" },
     { "--images", OPTION_LIST, AT(images), .argument = "DIR", .help = "look here for the process's files; may be repeated" },
     { "--sysroot", OPTION_TEXT, AT(sysroot), .argument = "DIR", .help = "root of the file system in which the process ran" },
-    { "--runtime", OPTION_NUMBER, AT(runtime), .argument = "N", .help = "the N-th of several .NET runtimes in the process" },
+    { "--runtime", OPTION_NUMBER, AT(runtime), .argument = "N",
+      .help = "which of several .NET runtimes in the process, as `runtimes` numbers them" },
     { "--threads", OPTION_NUMBER, AT(threads), .argument = "N", .help = "use N threads; by default one for each processor" },
     { "--index", OPTION_TEXT, AT(index), .argument = "auto|off|PATH", .help = "where the index of a dump is kept" },
     { "--color", OPTION_CHOICE, AT(color), .argument = "auto|always|never", .choices = color_choices,
@@ -89,7 +90,7 @@ static struct error *set(struct options *options, const struct option *option, c
     case OPTION_NUMBER:
         return set_number(options, option, argument);
     case OPTION_LIST:
-        return vec_push(&((struct text_list *)field(options, option))->list, argument) ? NULL : &error_enomem;
+        return vec_push(&((struct words *)field(options, option))->list, argument) ? NULL : &error_enomem;
     }
     return NULL;
 }
@@ -110,8 +111,7 @@ static const struct option *find(const char *word, const char **value_ret)
     return NULL;
 }
 
-struct error *options_parse(struct options *options, const char *const *words, size_t count, bool per_command,
-                            struct text_list *rest)
+struct error *options_parse(struct options *options, const char *const *words, size_t count, bool per_command, struct words *rest)
 {
     bool only_words = false;
 

@@ -9,15 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
-#include "base/vec.h"
+#include "surfaces/words.h"
 
 enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL, FORMAT_CSV };
 enum fail_on { FAIL_ON_NONE, FAIL_ON_HINT, FAIL_ON_LIKELY, FAIL_ON_PROVEN };
-
-struct text_list {
-    VEC(const char *) list;
-};
 
 /* All texts are borrowed from the arguments. */
 struct options {
@@ -28,12 +23,12 @@ struct options {
     unsigned fail_on; /* enum fail_on */
     bool strict;
 
-    struct text_list commands; /* -c */
-    struct text_list images;
+    struct words commands; /* -c */
+    struct words images;
     const char *sysroot;
     const char *index;
     uint64_t threads;
-    uint64_t runtime; /* 1 is the first in the process; 0: not given */
+    uint64_t runtime; /* which one of the process, 0-based */
 
     unsigned color; /* enum color_choice */
     bool no_progress, verbose, quiet;
@@ -46,7 +41,7 @@ enum option_kind {
     OPTION_CHOICE, /* unsigned: place of the argument in `choices` */
     OPTION_TEXT,
     OPTION_NUMBER, /* uint64_t */
-    OPTION_LIST,   /* text_list; repeatable */
+    OPTION_LIST,   /* words; repeatable */
 };
 
 struct option {
@@ -67,8 +62,7 @@ extern const struct option options_table[]; /* ends with a NULL name */
  * that begin with one dash, or that the table does not know, are left to the command (`-stat`, `--type`). With `per_command` only
  * the options of a single command are taken. Errors: ERROR_USAGE.
  */
-struct error *options_parse(struct options *options, const char *const *words, size_t count, bool per_command,
-                            struct text_list *rest);
+struct error *options_parse(struct options *options, const char *const *words, size_t count, bool per_command, struct words *rest);
 void options_deinit(struct options *options);
 
 #endif

@@ -43,7 +43,7 @@ static void output_write(struct output *output, const char *s, size_t length)
 {
     if (!output->started && output->before) output->before(output->user);
     output->started = true;
-    if (length) fwrite(s, 1, length, output->file);
+    if (length && fwrite(s, 1, length, output->file) != length && !output->error) output->error = errno ? errno : EIO;
 }
 
 void output_text(struct output *output, const struct text *text)
@@ -58,15 +58,19 @@ void output_puts(struct output *output, const char *s)
 
 bool output_failed(const struct output *output)
 {
-    return ferror(output->file);
+    return output->error != 0;
+}
+
+bool output_closed(const struct output *output)
+{
+    return output->error == EPIPE;
 }
 
 struct error *output_flush(struct output *output)
 {
-    errno = 0;
-    if (fflush(output->file) == 0 && !ferror(output->file)) return NULL;
-    /* A write may have failed in an earlier call, its cause is gone then. */
-    return error_create(ERROR_IO, "cannot write the output: %s", errno ? strerror(errno) : "the device is full or gone");
+    if (fflush(output->file) != 0 && !output->error) output->error = errno ? errno : EIO;
+    if (!output->error || output_closed(output)) return NULL;
+    return error_create(ERROR_IO, "cannot write the output: %s", strerror(output->error));
 }
 
 void output_append_bold(const struct output *output, struct text *text, const char *s)

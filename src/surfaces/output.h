@@ -19,6 +19,7 @@ struct output {
     void (*before)(void *user);
     void *user;
     bool started;
+    int error; /* errno of the first write that failed, 0: none */
 };
 
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -27,9 +28,11 @@ enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 void output_init(struct output *output, FILE *file, enum color_choice color, bool utf8);
 void output_text(struct output *output, const struct text *text);
 void output_puts(struct output *output, const char *s);
-/* Errors: ERROR_IO when anything that was written did not arrive. */
+/* Errors: ERROR_IO when anything that was written did not arrive; none when the reader only went away (see output_closed). */
 struct error *output_flush(struct output *output);
 bool output_failed(const struct output *output);
+/* The reader of the pipe has gone: what is still to be said interests nobody. */
+bool output_closed(const struct output *output);
 
 /* Appends `s` in bold where colours are on. `s` is safe text. */
 void output_append_bold(const struct output *output, struct text *text, const char *s);

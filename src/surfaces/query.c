@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/session.h"
 #include "surfaces/cell.h"
 #include "surfaces/query_plan.h"
 #include "surfaces/where.h"
@@ -149,6 +150,7 @@ struct error *query_begin(struct query *query, struct session *session)
 
     source->cursor = calloc(1, query->relation->cursor_size + 1);
     if (!source->cursor) return &error_enomem;
+    if (session && !source->options.gaps) source->options.gaps = session_gaps(session);
     return query->relation->begin(session, &source->request, source->cursor);
 }
 

@@ -27,7 +27,7 @@ struct query_options {
     uint64_t limit;                             /* hand out so many rows; 0: all */
     uint64_t window;                            /* the same, but go on counting: what a terminal can bear; 0: all */
     enum query_view view;
-    struct gaps *gaps;                /* may be NULL */
+    struct gaps *gaps;                /* NULL: the session's */
     const struct progress *progress;  /* may be NULL */
     const struct argument *arguments; /* one for each parameter of the relation, NULL for none given */
     /* Called with every row of the relation that matches, before grouping; `row` has the relation's columns. May be NULL. */

@@ -14,7 +14,7 @@ struct parsed {
     struct arena arena;
     struct words words;
     struct options options;
-    struct text_list rest;
+    struct words rest;
     struct text joined; /* the rest, with blanks between */
     struct error *err;
 };

@@ -1,0 +1,85 @@
+#include "surfaces/builtin.h"
+
+#include <string.h>
+
+#include "surfaces/csv.h"
+#include "surfaces/diagnose.h"
+#include "surfaces/help.h"
+#include "surfaces/json.h"
+#include "surfaces/number.h"
+#include "surfaces/run_query.h"
+#include "surfaces/shell.h"
+
+/* A row a line has no place for the ledger: these forms are the relation `findings`. */
+static struct error *print_findings(struct run *run, unsigned format)
+{
+    struct query *query = NULL;
+    struct error *err;
+
+    TRY(run_query(run, "findings", NULL, &query));
+    if (format == FORMAT_CSV)
+        err = csv_print(query, &run->output);
+    else
+        err = json_print_lines(query, run_info(run), &run->output);
+    query_destroy(query);
+    return err;
+}
+
+static struct error *run_diagnose(struct run *run, const struct options *options, const struct words *words)
+{
+    (void)words;
+    if (options->format == FORMAT_CSV || options->format == FORMAT_JSONL) return print_findings(run, options->format);
+    return diagnose_run(run, options);
+}
+
+static struct error *run_explain(struct run *run, const struct options *options, const struct words *words)
+{
+    const char *word = words->list.data[1];
+    uint64_t id;
+
+    if (!number_parse(word, strlen(word), &id)) return error_create(ERROR_USAGE, "'%s' is no number of a finding", word);
+    return explain_run(run, options, id);
+}
+
+static struct error *run_help(struct run *run, const struct options *options, const struct words *words)
+{
+    const char *word = words->list.count > 1 ? words->list.data[1] : NULL;
+
+    (void)options;
+    if (!word) return help_overview(run);
+    if (!strcmp(word, "--man")) return help_manual(run);
+    if (!strcmp(word, "--completion")) return help_completion(run, words->list.count > 2 ? words->list.data[2] : "bash");
+    return help_command(run, word);
+}
+
+static struct error *run_version(struct run *run, const struct options *options, const struct words *words)
+{
+    (void)options;
+    (void)words;
+    output_puts(&run->output, "clrtrail " CLRTRAIL_VERSION "\n");
+    return NULL;
+}
+
+const struct builtin builtins[] = {
+    { "diagnose", "", "where the memory went, what leaks it, and what to look at next; what is done without a command",
+      "The account of all committed memory, then the findings with their evidence. --json prints both in one document; --jsonl and "
+      "--csv "
+      "print the findings alone.",
+      true, 0, 0, run_diagnose },
+    { "explain", "N", "all evidence of finding N", NULL, true, 1, 1, run_explain },
+    { "shell", "", "commands line by line, on one opening of the dump",
+      "Every line is a command with its options, as behind TARGET. `exit` or the end of the input ends it.", true, 0, 0,
+      run_shell },
+    { "help", "[COMMAND]", "explain one command, or list them all",
+      "--man prints the manual page, --completion bash a completion script.", false, 0, 2, run_help },
+    { "version", "", "print the version", NULL, false, 0, 0, run_version },
+    { NULL },
+};
+
+const struct builtin *builtin_find(const char *word)
+{
+    if (*word == '!') word++;
+    for (const struct builtin *builtin = builtins; builtin->name; builtin++)
+        if (name_equal(builtin->name, word)) return builtin;
+    return NULL;
+}

@@ -1,0 +1,34 @@
+/*
+ * One command with its options: checked before any dump is opened, run afterwards.
+ */
+#ifndef CLRTRAIL_SURFACES_COMMAND_LINE_H
+#define CLRTRAIL_SURFACES_COMMAND_LINE_H
+
+#include "surfaces/builtin.h"
+#include "surfaces/command_match.h"
+#include "surfaces/query.h"
+
+struct command_line {
+    struct arena arena; /* the words of `line` */
+    struct words split;
+    struct words words;            /* without options */
+    struct options options;        /* the run's, changed by the command's own */
+    const struct builtin *builtin; /* or: */
+    struct command_match match;
+    struct query *query;
+    struct text more_help;
+};
+
+/* From words that have no options left in them (they are copied), under the run's options. Errors: ERROR_USAGE. */
+struct error *command_line_from_words(struct command_line *command, struct run *run, const struct options *options,
+                                      const char *const *words, size_t count);
+/* From a line: -c, the shell. `line` is borrowed. */
+struct error *command_line_from_text(struct command_line *command, struct run *run, const struct options *options,
+                                     const char *line);
+void command_line_deinit(struct command_line *command);
+
+bool command_line_needs_dump(const struct command_line *command);
+/* Prints the answer; flushes nothing. */
+struct error *command_line_run(struct command_line *command, struct run *run);
+
+#endif

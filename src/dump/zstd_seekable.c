@@ -63,8 +63,8 @@ static struct error *sum_entries(struct zstd_seek_table *table, struct span entr
 struct error *zstd_seek_table_init(struct zstd_seek_table *table, struct span file)
 {
     struct zstd_seek_table made = { 0 };
-    struct span entries;
-    uint64_t entry_size;
+    struct span entries = { 0 };
+    uint64_t entry_size = 0;
     struct error *err;
 
     if (!zstd_seek_table_probe(file)) return error_create(ERROR_BAD_DATA, "no seek table");

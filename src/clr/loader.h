@@ -22,6 +22,7 @@ struct clr_module {
     uint64_t base, size; /* of the loaded image, 0 when there is none */
     const char *path;    /* "" for dynamic modules and those loaded from bytes */
     bool is_dynamic;     /* made by reflection emit: PEAssembly has no PEImage */
+    bool is_from_bytes;  /* Assembly.Load(byte[]) and its like: an image in memory that no file was mapped for */
     bool is_flat;        /* image lies as in the file, not mapped by sections */
     bool is_collectible;
     bool metadata_tried;

@@ -68,8 +68,9 @@ static void gc_heaps_footer(void *cursor_, struct text *ret)
 {
     const struct gc_heaps_cursor *cursor = cursor_;
 
-    text_printf(ret, "%s GC, %u heap%s, %s; objects in %llu bytes of %llu committed%s", cursor->heaps->is_server ? "server" : "workstation",
-                cursor->heaps->heap_count, cursor->heaps->heap_count == 1 ? "" : "s", cursor->heaps->has_regions ? "regions" : "segments",
+    text_printf(ret, "%s GC, %u heap%s, %s; objects in %llu bytes of %llu committed%s",
+                cursor->heaps->is_server ? "server" : "workstation", cursor->heaps->heap_count,
+                cursor->heaps->heap_count == 1 ? "" : "s", cursor->heaps->has_regions ? "regions" : "segments",
                 (unsigned long long)cursor->size, (unsigned long long)cursor->committed,
                 cursor->heaps->in_gc ? "; a GC was under way when the dump was taken" : "");
 }
@@ -94,7 +95,8 @@ const struct relation relation_gc_heaps = {
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "gc_heaps" },
                   { "eeheap -gc", .columns = "heap,generation,segment,start,end,size,committed",
-                    .titles = "Heap|Generation|Segment|Begin|Allocated|Allocated Size|Committed Size", .help = "as SOS prints it" } },
+                    .titles = "Heap|Generation|Segment|Begin|Allocated|Allocated Size|Committed Size",
+                    .help = "as SOS prints it" } },
     .empty = "the GC's structures are not in this dump",
     .cursor_size = sizeof(struct gc_heaps_cursor),
     .begin = gc_heaps_begin,

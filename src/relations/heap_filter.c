@@ -20,14 +20,14 @@ static const struct {
     const char *word;
     enum gc_generation generation;
 } generation_words[] = {
-    { "0", GC_GEN0 },     { "gen0", GC_GEN0 }, { "1", GC_GEN1 }, { "gen1", GC_GEN1 }, { "2", GC_GEN2 },        { "gen2", GC_GEN2 },
-    { "3", GC_LOH },      { "loh", GC_LOH },   { "4", GC_POH },  { "poh", GC_POH },   { "frozen", GC_FROZEN }, { "foh", GC_FROZEN },
-    { "nongc", GC_FROZEN }, { "large", GC_LOH }, { "pinned", GC_POH },
+    { "0", GC_GEN0 },        { "gen0", GC_GEN0 },  { "1", GC_GEN1 },       { "gen1", GC_GEN1 }, { "2", GC_GEN2 },
+    { "gen2", GC_GEN2 },     { "3", GC_LOH },      { "loh", GC_LOH },      { "4", GC_POH },     { "poh", GC_POH },
+    { "frozen", GC_FROZEN }, { "foh", GC_FROZEN }, { "nongc", GC_FROZEN }, { "large", GC_LOH }, { "pinned", GC_POH },
 };
 
 struct error *heap_filter_init(struct heap_filter *filter, const struct argument *arguments)
 {
-    *filter = (struct heap_filter){ .size_max = UINT64_MAX };
+    *filter = (struct heap_filter) { .size_max = UINT64_MAX };
     if (arguments[TYPE].given) filter->type = arguments[TYPE].s;
     if (arguments[MT].given) filter->mt_addr = arguments[MT].u;
     if (arguments[MIN].given) filter->size_min = arguments[MIN].u;
@@ -112,7 +112,7 @@ struct error *heap_filter_histogram(const struct heap_filter *filter, const stru
     struct object_types types;
     struct error *err;
 
-    *ret = (struct histogram){ 0 };
+    *ret = (struct histogram) { 0 };
     if (!object_types_init(&types, clr)) return &error_enomem;
     for (size_t i = 0; i < heaps->segments.count && !progress_is_cancelled(progress); i++) {
         const struct gc_segment *segment = &heaps->segments.data[i];

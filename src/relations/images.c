@@ -32,7 +32,8 @@ static struct error *images_next(void *cursor_, struct value *row, bool *more_re
     text_clear(&cursor->identity);
     for (uint32_t i = 0; i < module->build_id_size; i++)
         text_printf(&cursor->identity, "%02x", module->build_id[i]);
-    if (!module->build_id_size && module->timestamp) text_printf(&cursor->identity, "%08x%x", module->timestamp, module->image_size);
+    if (!module->build_id_size && module->timestamp)
+        text_printf(&cursor->identity, "%08x%x", module->timestamp, module->image_size);
     value_u64(&row[BASE], module->base);
     value_u64(&row[END], module->end);
     value_u64(&row[SIZE], module->end - module->base);
@@ -64,7 +65,9 @@ const struct relation relation_images = {
     .topic = "process",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
-    .commands = { { "images" }, { "lm", .columns = "base,end,name,path", .titles = "start|end|module name|path", .help = "as WinDbg prints it" } },
+    .commands = { { "images" },
+                  { "lm", .columns = "base,end,name,path", .titles = "start|end|module name|path",
+                    .help = "as WinDbg prints it" } },
     .empty = "the dump lists no mapped files",
     .cursor_size = sizeof(struct images_cursor),
     .begin = images_begin,

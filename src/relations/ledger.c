@@ -64,7 +64,8 @@ static void ledger_footer(void *cursor_, struct text *ret)
     const struct ledger_cursor *cursor = cursor_;
 
     if (cursor->ledger->not_counted)
-        text_printf(ret, "%llu bytes are second views of executable memory and counted once", (unsigned long long)cursor->ledger->not_counted);
+        text_printf(ret, "%llu bytes are second views of executable memory and counted once",
+                    (unsigned long long)cursor->ledger->not_counted);
 }
 
 static const struct column columns[] = {
@@ -79,7 +80,8 @@ static const struct column columns[] = {
 const struct relation relation_ledger = {
     .name = "ledger",
     .summary = "where every committed byte went",
-    .description = "Every committed byte of the dump under exactly one use. A core says what was committed, not what was resident: a heap dump "
+    .description = "Every committed byte of the dump under exactly one use. A core says what was committed, not what was resident: "
+                   "a heap dump "
                    "lacks most file-backed pages, so images count with what the dump has of them.",
     .topic = "process",
     .columns = columns,

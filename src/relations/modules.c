@@ -48,7 +48,8 @@ static struct error *modules_begin(struct session *session, const struct request
     return clr_module_iterator_init(cursor->clr, &cursor->iterator);
 }
 
-/* What a collectible module's own LoaderAllocator has committed; the other modules share the global one, which tells nothing of each. */
+/* What a collectible module's own LoaderAllocator has committed; the other modules share the global one, which tells nothing of
+ * each. */
 static bool loader_bytes(const struct loader_heap_blocks *blocks, const struct clr_module *module, uint64_t *ret)
 {
     if (!blocks || !module->is_collectible) return false;
@@ -61,8 +62,8 @@ static bool loader_bytes(const struct loader_heap_blocks *blocks, const struct c
 static const char *module_kind(const struct clr_module *module)
 {
     if (module->is_dynamic) return "dynamic";
-    if (*module->path) return "file";
-    return module->base ? "memory" : NULL;
+    if (module->is_from_bytes) return "memory";
+    return *module->path ? "file" : NULL;
 }
 
 static void fill_metadata(struct modules_cursor *cursor, struct clr_module *module, struct value *row)
@@ -131,20 +132,22 @@ static void modules_footer(void *cursor_, struct text *ret)
 {
     const struct modules_cursor *cursor = cursor_;
 
-    text_printf(ret, "%llu modules, %llu of them dynamic", (unsigned long long)cursor->count, (unsigned long long)cursor->dynamic_count);
+    text_printf(ret, "%llu modules, %llu of them dynamic", (unsigned long long)cursor->count,
+                (unsigned long long)cursor->dynamic_count);
 }
 
 static const struct column columns[] = {
     { "address", COLUMN_ADDRESS, "the Module structure" },
     { "name", COLUMN_TEXT, "simple name of its assembly" },
-    { "path", COLUMN_TEXT, "file it was loaded from; none for dynamic ones and those loaded from bytes" },
+    { "path", COLUMN_TEXT, "file it was loaded from; only a name for those loaded from bytes, none for dynamic ones" },
     { "assembly", COLUMN_ADDRESS, "the Assembly structure", COLUMN_VERBOSE },
     { "dynamic", COLUMN_BOOL, "made by reflection emit" },
     { "collectible", COLUMN_BOOL, "can be unloaded" },
     { "base", COLUMN_ADDRESS, "of its image", COLUMN_VERBOSE },
     { "size", COLUMN_BYTES, "of its image" },
     { "type_count", COLUMN_COUNT, "types that its metadata defines", COLUMN_VERBOSE },
-    { "loader_bytes", COLUMN_BYTES, "committed by its own LoaderAllocator; only collectible modules have one of their own", COLUMN_VERBOSE },
+    { "loader_bytes", COLUMN_BYTES, "committed by its own LoaderAllocator; only collectible modules have one of their own",
+      COLUMN_VERBOSE },
     { "mvid", COLUMN_TEXT, "identity of its build", COLUMN_VERBOSE },
     { "kind", COLUMN_TEXT, "file, memory (loaded from bytes) or dynamic", COLUMN_VERBOSE },
     { "loader_allocator", COLUMN_ADDRESS, "who owns its loader heaps", COLUMN_VERBOSE },
@@ -167,7 +170,9 @@ const struct relation relation_modules = {
     .parameter_count = ARRAY_COUNT(parameters),
     .commands = { { "modules" },
                   { "clrmodules", .where = "not dynamic", .columns = "base,size,path", .help = "modules that have an image" },
-                  { "dumpmodule", .layout = LAYOUT_RECORD, .columns = "name,path,kind,assembly,address,base,size,collectible,loader_allocator,load_context,type_count,metadata_bytes,mvid",
+                  { "dumpmodule", .layout = LAYOUT_RECORD,
+                    .columns = "name,path,kind,assembly,address,base,size,collectible,loader_allocator,load_context,type_count,"
+                               "metadata_bytes,mvid",
                     .help = "everything about one module" } },
     .group_by = "name",
     .empty = "the application domain lists no modules",

@@ -91,7 +91,8 @@ static void append_interfaces(struct types_cursor *cursor, const struct clr_type
         size_t before = cursor->interfaces.length;
 
         if (before) text_puts(&cursor->interfaces, ", ");
-        if (!metadata_type_token_name(md, metadata_column_token(md, METADATA_INTERFACE_IMPL_INTERFACE, rows.rid), &cursor->interfaces))
+        if (!metadata_type_token_name(md, metadata_column_token(md, METADATA_INTERFACE_IMPL_INTERFACE, rows.rid),
+                                      &cursor->interfaces))
             cursor->interfaces.length = before;
     }
 }
@@ -142,7 +143,8 @@ static void fill_row(struct types_cursor *cursor, struct clr_type *type, struct 
         append_interfaces(cursor, type);
         value_text(&row[INTERFACES], text_cstr(&cursor->interfaces));
     }
-    if (module && cursor->columns_needed & 1 << MODULE_NAME) value_text(&row[MODULE_NAME], clr_module_simple_name(cursor->clr, module));
+    if (module && cursor->columns_needed & 1 << MODULE_NAME)
+        value_text(&row[MODULE_NAME], clr_module_simple_name(cursor->clr, module));
     fill_instances(cursor, type, row);
 }
 
@@ -190,7 +192,8 @@ static bool type_is_asked(struct types_cursor *cursor, const struct clr_type *ty
     module = clr_module_get(cursor->clr, type->module_addr);
     if (!module) return false;
     if (strcmp(cursor->module_filter, "*") == 0) return true;
-    return strcasestr(module->path, cursor->module_filter) || !strcasecmp(clr_module_simple_name(cursor->clr, module), cursor->module_filter);
+    return strcasestr(module->path, cursor->module_filter) ||
+           !strcasecmp(clr_module_simple_name(cursor->clr, module), cursor->module_filter);
 }
 
 static struct error *types_next(void *cursor_, struct value *row, bool *more_ret)
@@ -256,8 +259,9 @@ static const struct parameter parameters[] = {
 const struct relation relation_types = {
     .name = "types",
     .summary = "loaded types, with the number and bytes of their objects",
-    .description = "Types that modules define and have loaded, then arrays and generic instances of the heap. Names come from the modules' "
-                   "metadata; for types of dynamic modules from the copy that the runtime keeps of it.",
+    .description =
+        "Types that modules define and have loaded, then arrays and generic instances of the heap. Names come from the modules' "
+        "metadata; for types of dynamic modules from the copy that the runtime keeps of it.",
     .topic = "loader",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
@@ -267,9 +271,11 @@ const struct relation relation_types = {
                   { "dumpmodule -mt", .columns = "method_table,token,name,interfaces", .titles = "MT|TypeDef|Name|Interfaces",
                     .help = "types that a module defines" },
                   { "dumpmt", .layout = LAYOUT_RECORD,
-                    .columns = "name,class,canonical,module,module_name,token,base_size,component_size,parent,virtual_count,interface_count,interfaces,collectible,instance_count,instance_bytes",
+                    .columns = "name,class,canonical,module,module_name,token,base_size,component_size,parent,virtual_count,"
+                               "interface_count,interfaces,collectible,instance_count,instance_bytes",
                     .help = "everything about one type" },
-                  { "name2ee", .columns = "module,module_name,token,method_table,class,name", .help = "find a type: name2ee -in MODULE -name TYPE" } },
+                  { "name2ee", .columns = "module,module_name,token,method_table,class,name",
+                    .help = "find a type: name2ee -in MODULE -name TYPE" } },
     .group_by = "module_name",
     .cursor_size = sizeof(struct types_cursor),
     .begin = types_begin,

@@ -43,6 +43,7 @@ struct finding {
     const char *root_kind, *root_name; /* holder; NULL when nobody was found */
     VEC(const char *) path;
     const char *fix, *doc;
+    bool incomplete; /* memory ran out while it was written */
 };
 
 struct findings {
@@ -62,7 +63,15 @@ extern const struct rule *const rules_all[];
 /* A finding with rule, severity and so on taken from `proto`, added to the list; NULL when memory is exhausted. */
 struct finding *findings_add(struct findings *findings, const struct finding *proto);
 void findings_deinit(struct findings *findings);
-void finding_evidence(struct findings *findings, struct finding *finding, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+
+/* Text in the arena of the list; "" when memory is exhausted. finding_number groups digits: "190,214". */
+const char *finding_text(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *finding_number(struct findings *findings, uint64_t number);
+
+/* Add to a finding; texts are borrowed and must live in the arena or be static. A cost of 0 bytes is not added. */
+void finding_evidence(struct finding *finding, const char *text);
+void finding_look(struct finding *finding, const char *command);
+void finding_cost(struct finding *finding, const char *use, uint64_t bytes);
+void finding_type(struct finding *finding, const char *name, uint64_t count, uint64_t bytes, bool bytes_known);
 
 #endif

@@ -1,0 +1,79 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/rule.h"
+
+struct finding *findings_add(struct findings *findings, const struct finding *proto)
+{
+    return vec_push(&findings->list, *proto) ? &findings->list.data[findings->list.count - 1] : NULL;
+}
+
+void findings_deinit(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->list.count; i++) {
+        struct finding *finding = &findings->list.data[i];
+
+        vec_deinit(&finding->costs);
+        vec_deinit(&finding->types);
+        vec_deinit(&finding->evidence);
+        vec_deinit(&finding->look);
+        vec_deinit(&finding->path);
+    }
+    vec_deinit(&findings->list);
+}
+
+const char *finding_text(struct findings *findings, const char *format, ...)
+{
+    va_list args, again;
+    char *text = NULL;
+    int length;
+
+    va_start(args, format);
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, format, args);
+    if (length >= 0) text = arena_alloc(findings->arena, (size_t)length + 1);
+    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(args);
+    return text ? text : "";
+}
+
+/* Digits in groups of three, as people read them. */
+const char *finding_number(struct findings *findings, uint64_t number)
+{
+    char digits[32], grouped[48];
+    int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+    size_t out = 0;
+
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0) grouped[out++] = ',';
+        grouped[out++] = digits[i];
+    }
+    grouped[out] = 0;
+    return finding_text(findings, "%s", grouped);
+}
+
+void finding_evidence(struct finding *finding, const char *text)
+{
+    if (!vec_push(&finding->evidence, text)) finding->incomplete = true;
+}
+
+void finding_look(struct finding *finding, const char *command)
+{
+    if (!vec_push(&finding->look, command)) finding->incomplete = true;
+}
+
+void finding_cost(struct finding *finding, const char *use, uint64_t bytes)
+{
+    struct finding_cost cost = { use, bytes };
+
+    if (bytes && !vec_push(&finding->costs, cost)) finding->incomplete = true;
+}
+
+void finding_type(struct finding *finding, const char *name, uint64_t count, uint64_t bytes, bool bytes_known)
+{
+    struct finding_type type = { name, count, bytes, bytes_known };
+
+    if (!vec_push(&finding->types, type)) finding->incomplete = true;
+}

@@ -111,17 +111,6 @@ static bool is_diagnostic_page(const struct target *target, const struct dump_ra
     return bytes && size == sizeof(found) && memcmp(bytes, magic, sizeof(found)) == 0;
 }
 
-static bool is_zero(const struct target *target, uint64_t start, uint64_t end)
-{
-    while (start < end) {
-        uint64_t size;
-        const uint8_t *bytes = memory_view_dumped(&target->memory, start, end - start < 65536 ? end - start : 65536, &size);
-        if (!bytes || bytes[0] != 0 || memcmp(bytes, bytes + 1, size - 1) != 0) return false;
-        start += size;
-    }
-    return true;
-}
-
 /* Bytes of [start, end) that are mapped from files. */
 static uint64_t file_bytes(const struct dump *dump, uint64_t start, uint64_t end)
 {
@@ -144,23 +133,14 @@ static uint64_t file_bytes(const struct dump *dump, uint64_t start, uint64_t end
     return sum < end - start ? sum : end - start;
 }
 
-/* gdb writes reserved memory as pages of zeros that can be read. */
-static bool is_gcore_reserve(const struct target *target, const struct dump_range *range)
-{
-    return target->dump->kind && strcmp(target->dump->kind, "gcore") == 0 && range->protection == PROTECTION_READ &&
-           range->file_size > 0 && is_zero(target, range->start, range->end);
-}
-
 uint64_t target_range_committed(const struct target *target, const struct dump_range *range)
 {
-    uint64_t size, in_files;
+    uint64_t size;
 
-    if (range->state != RANGE_COMMIT || range->end <= range->start) return 0;
+    if (range->state != RANGE_COMMIT || range->end <= range->start || is_diagnostic_page(target, range)) return 0;
     size = range->end - range->start;
-    if (target->is_windows || range->protection & PROTECTION_WRITE) return is_diagnostic_page(target, range) ? 0 : size;
-    in_files = file_bytes(target->dump, range->start, range->end);
-    if (in_files == size || is_diagnostic_page(target, range) || is_gcore_reserve(target, range)) return 0;
-    return size - in_files;
+    if (target->is_windows || range->protection & PROTECTION_WRITE) return size;
+    return size - file_bytes(target->dump, range->start, range->end);
 }
 
 uint64_t target_committed(const struct target *target)

@@ -34,7 +34,7 @@ static struct error *spool_open(struct spool *spool)
     char path[4096];
 
     *spool = (struct spool) { .folder = getenv("TMPDIR") };
-    if (!spool->folder || !*spool->folder) spool->folder = "/tmp";
+    if (!spool->folder || !*spool->folder) spool->folder = P_tmpdir;
     spool->fd = open(spool->folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
     if (spool->fd >= 0) return NULL;
     /* Some file systems (overlayfs before Linux 6.3, NFS) have no O_TMPFILE. */

@@ -99,17 +99,22 @@ static const char *read_path(struct clr *clr, uint64_t addr)
 }
 
 /* The path of the image's file; where it has none (bundled in a single file, loaded from bytes) the file name in its metadata. */
-static const char *module_path(struct clr *clr, uint64_t addr, uint64_t pe_image, bool *has_file_ret)
+static const char *module_path(struct clr *clr, uint64_t addr, uint64_t pe_image)
 {
     const char *path = "";
     uint64_t at;
 
-    *has_file_ret = true;
     if (clr_try_u64(clr, addr, FIELD_Module_Path, &at)) path = read_path(clr, at);
     if (!*path && clr_try_u64(clr, pe_image, FIELD_PEImage_Path, &at)) path = read_path(clr, at);
-    if (*path) return path;
-    *has_file_ret = false;
-    return clr_try_u64(clr, addr, FIELD_Module_FileName, &at) ? read_path(clr, at) : "";
+    if (!*path && clr_try_u64(clr, addr, FIELD_Module_FileName, &at)) path = read_path(clr, at);
+    return path;
+}
+
+/* A name without a folder, at an address that no file was mapped to: the image was handed to the runtime as bytes. */
+static bool is_from_bytes(const struct clr *clr, const struct clr_module *module)
+{
+    return module->base && !strpbrk(module->path, "/\\") && !dump_file_map_at(clr->target->dump, module->base) &&
+           !target_module_at(clr->target, module->base);
 }
 
 static void module_read_image(struct clr *clr, struct clr_module *module, uint64_t pe_image)
@@ -147,7 +152,6 @@ struct clr_module *clr_module_get(struct clr *clr, uint64_t addr)
     uint64_t cached, pe_image = 0, global;
     struct clr_module *module;
     struct clr_module read = { .addr = addr, .path = "" };
-    bool has_file;
 
     if (!addr) return NULL;
     if (map_get(&clr->modules, addr, &cached)) return (struct clr_module *)(uintptr_t)cached;
@@ -157,10 +161,9 @@ struct clr_module *clr_module_get(struct clr *clr, uint64_t addr)
     /* Mini dumps may lack the PEAssembly: then nothing says that the module is dynamic, and nothing is claimed. */
     if (clr_try_u64(clr, read.pe_assembly_addr, FIELD_PEAssembly_PEImage, &pe_image)) read.is_dynamic = pe_image == 0;
     if (pe_image) {
-        read.path = module_path(clr, addr, pe_image, &has_file);
+        read.path = module_path(clr, addr, pe_image);
         module_read_image(clr, &read, pe_image);
-        read.is_from_bytes = !has_file && read.base && !dump_file_map_at(clr->target->dump, read.base) &&
-                             !target_module_at(clr->target, read.base);
+        read.is_from_bytes = is_from_bytes(clr, &read);
     }
     read.loader_allocator_addr = module_loader_allocator(clr, &read);
     global = global_loader_allocator(clr);

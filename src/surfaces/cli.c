@@ -87,6 +87,18 @@ static struct error *open_target(struct run *run, const struct options *options)
     return NULL;
 }
 
+/* What the answers of several commands are told apart by. */
+static void print_heading(struct run *run, const struct command_line *command, bool first)
+{
+    struct text line = { 0 };
+
+    text_puts(&line, first ? "> " : "\n> ");
+    command_line_append(command, &line);
+    text_putc(&line, '\n');
+    output_text(&run->output, &line);
+    text_deinit(&line);
+}
+
 static struct error *run_batch(struct batch *batch)
 {
     struct run *run = batch->run;
@@ -94,14 +106,7 @@ static struct error *run_batch(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         struct command_line *command = &batch->commands[i];
 
-        if (batch->count > 1 && command->options.format == FORMAT_TEXT) {
-            if (i) output_puts(&run->output, "\n");
-            output_puts(&run->output, "> ");
-            for (size_t k = 0; k < command->words.list.count; k++) {
-                output_puts(&run->output, command->words.list.data[k]);
-                output_puts(&run->output, k + 1 < command->words.list.count ? " " : "\n");
-            }
-        }
+        if (batch->count > 1 && command->options.format == FORMAT_TEXT) print_heading(run, command, i == 0);
         if (run->session) session_info(run->session, &run->info);
         TRY(command_line_run(command, run));
         if (output_failed(&run->output)) return NULL;

@@ -98,6 +98,7 @@ struct error *command_line_from_words(struct command_line *command, struct run *
 struct error *command_line_from_text(struct command_line *command, struct run *run, const struct options *options, const char *line)
 {
     command_line_init(command, options);
+    command->line = line;
     TRY(words_split(&command->split, &command->arena, line));
     TRY(options_parse(&command->options, command->split.list.data, command->split.list.count, true, &command->words));
     if (command->words.list.count == 0) return error_create(ERROR_USAGE, "there is no command in '%s'", line);
@@ -111,6 +112,15 @@ void command_line_deinit(struct command_line *command)
     words_deinit(&command->words);
     text_deinit(&command->more_help);
     arena_deinit(&command->arena);
+}
+
+void command_line_append(const struct command_line *command, struct text *text)
+{
+    if (command->line) text_append_safe(text, command->line, strlen(command->line));
+    for (size_t i = 0; !command->line && i < command->words.list.count; i++) {
+        if (i) text_putc(text, ' ');
+        text_append_safe(text, command->words.list.data[i], strlen(command->words.list.data[i]));
+    }
 }
 
 bool command_line_needs_dump(const struct command_line *command)
@@ -194,7 +204,7 @@ struct error *command_line_run(struct command_line *command, struct run *run)
 
     run->output.started = false;
     progress_line_resume(&run->line);
-    if (command->options.help)
+    if (command->options.help && strcmp(command->words.list.data[0], "help") != 0)
         err = help_command(run, command->words.list.data[0]);
     else if (command->builtin)
         err = command->builtin->run(run, &command->options, &command->words);

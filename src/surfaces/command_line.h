@@ -9,6 +9,7 @@
 #include "surfaces/query.h"
 
 struct command_line {
+    const char *line;   /* as it was written, NULL when it came as words */
     struct arena arena; /* the words of `line` */
     struct words split;
     struct words words;            /* without options */
@@ -28,6 +29,8 @@ struct error *command_line_from_text(struct command_line *command, struct run *r
 void command_line_deinit(struct command_line *command);
 
 bool command_line_needs_dump(const struct command_line *command);
+/* Appends the command as one line, safe to print. */
+void command_line_append(const struct command_line *command, struct text *text);
 /* Prints the answer; flushes nothing. */
 struct error *command_line_run(struct command_line *command, struct run *run);
 

@@ -319,7 +319,7 @@ static struct error *print_json(struct run *run, const char *where, bool with_le
     size_t uses = 0;
 
     text_puts(&text, "{ ");
-    json_append_head(&text, run_info(run));
+    json_append_head(&text, run_info(run), "\n  ");
     if (with_ledger) err = append_rows(run, &text, "ledger", NULL, append_row, &uses);
     findings_err = append_rows(run, &text, "findings", where, append_finding, findings_ret);
     if (err)

@@ -207,7 +207,7 @@ static struct error *help_relation(struct run *run, const struct relation *relat
     text_printf(&text, " [OPTION...]\n\n%s\n", relation->summary);
     if (relation->description) {
         text_putc(&text, '\n');
-        paragraph_append(output, &text, "", relation->description);
+        paragraph_append_plain(output, &text, relation->description);
     }
     append_parameters(output, &text, relation);
     append_columns(output, &text, relation);
@@ -223,7 +223,7 @@ static struct error *help_builtin(struct run *run, const struct builtin *builtin
                 *builtin->usage ? " " : "", builtin->usage, builtin->summary);
     if (builtin->description) {
         text_putc(&text, '\n');
-        paragraph_append(&run->output, &text, "", builtin->description);
+        paragraph_append_plain(&run->output, &text, builtin->description);
     }
     return print(run, &text);
 }

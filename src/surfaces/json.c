@@ -83,11 +83,11 @@ static void append_runtime(struct text *text, const struct session_info *info)
     text_putc(text, '}');
 }
 
-void json_append_head(struct text *text, const struct session_info *info)
+void json_append_head(struct text *text, const struct session_info *info, const char *between)
 {
     text_printf(text, "\"schema\": %d, \"tool\": \"clrtrail %s\"", JSON_SCHEMA, CLRTRAIL_VERSION);
     if (!info) return;
-    text_puts(text, ",\n  \"dump\": {");
+    text_printf(text, ",%s\"dump\": {", between);
     append_member(text, "path", info->path);
     append_member(text, "format", info->format);
     append_member(text, "kind", info->kind);
@@ -135,6 +135,7 @@ void json_append_gaps(struct text *text, struct gaps *gaps)
         number_append_decimal(text, gaps->not_kept);
         text_printf(text, ", \"why\": \"only the first %d different ones are listed\"}", GAPS_MAX);
     }
+    if (gaps->list.count || gaps->not_kept) text_puts(text, "\n  ");
     pthread_mutex_unlock(&gaps->lock);
     text_putc(text, ']');
 }
@@ -187,7 +188,7 @@ struct error *json_print(struct query *query, const struct session_info *info, s
     /* The first row before the head: what fails at once leaves standard output empty. */
     TRY(query_next(query, &row));
     text_puts(&text, "{ ");
-    json_append_head(&text, info);
+    json_append_head(&text, info, "\n  ");
     text_puts(&text, ",\n  ");
     append_columns(&text, query);
     text_puts(&text, ",\n  \"rows\": [");
@@ -211,13 +212,6 @@ static struct error *print_lines(struct query *query, const struct value *row, s
     return NULL;
 }
 
-/* The head is written for people too, on several lines; here a line is a document. */
-static void join_lines(struct text *text)
-{
-    for (size_t i = 0; i < text->length; i++)
-        if (text->data[i] == '\n') text->data[i] = ' ';
-}
-
 struct error *json_print_lines(struct query *query, const struct session_info *info, struct output *output)
 {
     struct text text = { 0 };
@@ -226,10 +220,9 @@ struct error *json_print_lines(struct query *query, const struct session_info *i
 
     TRY(query_next(query, &row));
     text_putc(&text, '{');
-    json_append_head(&text, info);
+    json_append_head(&text, info, " ");
     text_puts(&text, ", ");
     append_columns(&text, query);
-    join_lines(&text);
     text_puts(&text, "}\n");
     err = print(output, &text);
     if (!err) err = print_lines(query, row, output, &text);

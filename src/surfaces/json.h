@@ -20,8 +20,9 @@ struct error *json_print_lines(struct query *query, const struct session_info *i
 void json_append_value(struct text *text, enum column_kind kind, const struct value *value);
 void json_append_row(struct text *text, const struct query *query, const struct value *row);
 void json_append_string(struct text *text, const char *s);
-/* `"schema": 1, "tool": ..., "dump": {...}` without braces around; `info` NULL: no dump. */
-void json_append_head(struct text *text, const struct session_info *info);
+/* `"schema": 1, "tool": ..., "dump": {...}` without braces around; `info` NULL: no dump. `between`: blank, or a line's end with an
+ * indent. */
+void json_append_head(struct text *text, const struct session_info *info, const char *between);
 /* The list of gaps, "[ ... ]". */
 void json_append_gaps(struct text *text, struct gaps *gaps);
 

@@ -35,19 +35,30 @@ static size_t fitting(const char *s, size_t width)
     }
 }
 
+/* The next line of `*s`, which then points behind it. */
+static void append_line(const struct output *output, struct text *text, const char **s, size_t width)
+{
+    size_t length = fitting(*s, width);
+
+    output_append_shown(output, text, *s, length);
+    text_putc(text, '\n');
+    *s += length;
+    while (**s == ' ')
+        ++*s;
+}
+
 void paragraph_append(const struct output *output, struct text *text, const char *label, const char *s)
 {
-    size_t width = paragraph_width(output) - PARAGRAPH_INDENT - PARAGRAPH_LABEL;
-
     do {
-        size_t length = fitting(s, width);
-
         append_indent(text, label, PARAGRAPH_LABEL);
-        output_append_shown(output, text, s, length);
-        text_putc(text, '\n');
+        append_line(output, text, &s, paragraph_width(output) - PARAGRAPH_INDENT - PARAGRAPH_LABEL);
         label = "";
-        s += length;
-        while (*s == ' ')
-            s++;
     } while (*s);
+}
+
+void paragraph_append_plain(const struct output *output, struct text *text, const char *s)
+{
+    do
+        append_line(output, text, &s, paragraph_width(output));
+    while (*s);
 }

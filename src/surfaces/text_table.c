@@ -64,8 +64,8 @@ static size_t suffix_within(const char *s, size_t length, size_t width)
     return total <= width ? 0 : prefix_within(s, length, total - width);
 }
 
-/* The middle of a type name says least: its namespace is in front, its own name at the end. */
-static void append_clipped(struct text_table *table, const char *s, size_t length, size_t width)
+/* The middle of a type name says least: its namespace is in front, its own name at the end. The columns taken. */
+static size_t append_clipped(struct text_table *table, const char *s, size_t length, size_t width)
 {
     const char *ellipsis = output_ellipsis(table->output);
     size_t room = width - text_width(ellipsis, strlen(ellipsis));
@@ -75,6 +75,8 @@ static void append_clipped(struct text_table *table, const char *s, size_t lengt
     output_append_shown(table->output, &table->line, s, head);
     text_puts(&table->line, ellipsis);
     output_append_shown(table->output, &table->line, s + tail, length - tail);
+    /* A wide character that does not fit leaves a column free. */
+    return width - room + text_width(s, head) + text_width(s + tail, length - tail);
 }
 
 static void append_spaces(struct text *text, size_t count)
@@ -94,7 +96,7 @@ static void append_cell(struct text_table *table, unsigned column, const char *s
     if (column) text_puts(&table->line, gap_between);
     if (right) append_spaces(&table->line, pad);
     if (clip)
-        append_clipped(table, s, length, width);
+        pad = width - append_clipped(table, s, length, width);
     else if (is_head)
         output_append_bold(table->output, &table->line, s);
     else

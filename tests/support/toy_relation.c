@@ -121,7 +121,8 @@ static const struct relation relation_games = {
     .next = toy_next,
 };
 
-const struct relation *const toy_relations[] = { &relation_games, &relation_toy, NULL };
+const struct relation *const toy_relations[] = { &relation_toy_findings, &relation_games, &relation_toy_ledger, &relation_toy,
+                                                 NULL };
 
 void capture_begin(struct capture *capture)
 {

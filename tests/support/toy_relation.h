@@ -44,7 +44,10 @@ struct toy_rows {
 extern struct toy_rows toy_rows;
 
 extern const struct relation relation_toy;
-extern const struct relation *const toy_relations[]; /* the toy, and one that needs no dump */
+/* The first finding is proven and critical, the second a hint, and its costs are no JSON. */
+extern const struct relation relation_toy_findings, relation_toy_ledger;
+extern unsigned toy_finding_count;
+extern const struct relation *const toy_relations[]; /* the toys, and some that need no dump */
 
 void toy_set(const struct toy *rows, size_t count);
 

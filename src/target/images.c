@@ -393,7 +393,8 @@ static struct image *unmapped_image(struct images *images, const char *path, con
     image_describe_build_id(&key, want->build_id, want->build_id_size);
     if (!key.failed) image = find_image(images, key.data);
     if (!image && !key.failed && (kept = arena_strdup(&images->arena, key.data)) != NULL) {
-        char *build_id = arena_strndup(&images->arena, (const char *)want->build_id, want->build_id_size);
+        const char *bytes = want->build_id_size ? (const char *)want->build_id : "";
+        char *build_id = arena_strndup(&images->arena, bytes, want->build_id_size);
         path = arena_strdup(&images->arena, path);
         image = build_id && path ? add_image(images, kept, path) : NULL;
         if (image) image->facts.identity = *want;

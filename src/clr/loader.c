@@ -110,11 +110,17 @@ static const char *module_path(struct clr *clr, uint64_t addr, uint64_t pe_image
     return path;
 }
 
-/* A name without a folder, at an address that no file was mapped to: the image was handed to the runtime as bytes. */
+/*
+ * An image that was handed to the runtime as bytes: neither it nor what the dump says is mapped at its place has a folder in its
+ * name (createdump lists such images among the mapped files, by their bare names).
+ */
 static bool is_from_bytes(const struct clr *clr, const struct clr_module *module)
 {
-    return module->base && !strpbrk(module->path, "/\\") && !dump_file_map_at(clr->target->dump, module->base) &&
-           !target_module_at(clr->target, module->base);
+    const struct dump_file_map *map = dump_file_map_at(clr->target->dump, module->base);
+    const struct target_module *image = target_module_at(clr->target, module->base);
+
+    return module->base && !strpbrk(module->path, "/\\") && !(map && strchr(map->path, '/')) &&
+           !(image && strpbrk(image->path, "/\\"));
 }
 
 static void module_read_image(struct clr *clr, struct clr_module *module, uint64_t pe_image)

@@ -11,6 +11,7 @@ struct gc_heaps_cursor {
 };
 
 enum { HEAP, GENERATION, START, END, SIZE, COMMITTED, RESERVED, KIND, SEGMENT };
+enum { PAGE = 4096 };
 
 static struct error *gc_heaps_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -22,32 +23,36 @@ static struct error *gc_heaps_begin(struct session *session, const struct reques
 
 static void fill_segment(struct gc_heaps_cursor *cursor, const struct gc_segment *segment, struct value *row)
 {
+    uint64_t first = segment->start & ~(uint64_t)(PAGE - 1); /* the segment's or region's own start, in front of the first object */
+
     value_u64(&row[HEAP], segment->heap);
-    value_text(&row[GENERATION], gc_generation_name(segment->generation));
+    if (segment->generation <= GC_POH) value_u64(&row[GENERATION], segment->generation);
     value_u64(&row[START], segment->start);
     value_u64(&row[END], segment->end);
     value_u64(&row[SIZE], segment->end - segment->start);
-    if (segment->committed >= segment->start) {
-        value_u64(&row[COMMITTED], segment->committed - segment->start);
-        cursor->committed += segment->committed - segment->start;
+    if (segment->committed >= first) {
+        value_u64(&row[COMMITTED], segment->committed - first);
+        cursor->committed += segment->committed - first;
     }
-    if (segment->reserved >= segment->start) value_u64(&row[RESERVED], segment->reserved - segment->start);
-    value_text(&row[KIND], segment->generation == GC_FROZEN ? "frozen" : cursor->heaps->has_regions ? "region" : "segment");
+    if (segment->reserved >= first) value_u64(&row[RESERVED], segment->reserved - first);
+    value_text(&row[KIND], gc_generation_name(segment->generation));
     value_u64(&row[SEGMENT], segment->addr);
     cursor->size += segment->end - segment->start;
 }
 
 static void fill_free_region(struct gc_heaps_cursor *cursor, const struct gc_free_region *region, struct value *row)
 {
+    uint64_t first = region->start & ~(uint64_t)(PAGE - 1);
+
     value_u64(&row[HEAP], region->heap);
     value_u64(&row[START], region->start);
     value_u64(&row[END], region->start);
     value_u64(&row[SIZE], 0);
-    value_u64(&row[COMMITTED], region->committed - region->start);
-    if (region->reserved >= region->start) value_u64(&row[RESERVED], region->reserved - region->start);
+    value_u64(&row[COMMITTED], region->committed - first);
+    if (region->reserved >= first) value_u64(&row[RESERVED], region->reserved - first);
     value_text(&row[KIND], "free");
     value_u64(&row[SEGMENT], region->addr);
-    cursor->committed += region->committed - region->start;
+    cursor->committed += region->committed - first;
 }
 
 static struct error *gc_heaps_next(void *cursor_, struct value *row, bool *more_ret)
@@ -77,13 +82,13 @@ static void gc_heaps_footer(void *cursor_, struct text *ret)
 
 static const struct column columns[] = {
     { "heap", COLUMN_NUMBER, "number of the heap; server GC has one a processor" },
-    { "generation", COLUMN_TEXT, "gen0, gen1, gen2, loh, poh, frozen; ephemeral: generations 0 and 1 together" },
+    { "generation", COLUMN_NUMBER, "0, 1, 2, 3 (large objects), 4 (pinned objects); none for frozen, shared and free ones" },
     { "start", COLUMN_ADDRESS, "first object" },
     { "end", COLUMN_ADDRESS, "end of the objects" },
     { "size", COLUMN_BYTES, "from the first object to the end of the last" },
-    { "committed", COLUMN_BYTES, "from the first object" },
-    { "reserved", COLUMN_BYTES, "address space, from the first object" },
-    { "kind", COLUMN_TEXT, "region, segment, frozen, or free (kept for later)" },
+    { "committed", COLUMN_BYTES, "committed" },
+    { "reserved", COLUMN_BYTES, "address space" },
+    { "kind", COLUMN_TEXT, "gen0, gen1, gen2, loh, poh, frozen, ephemeral (generations 0 and 1 together), free (kept for later)" },
     { "segment", COLUMN_ADDRESS, "the heap_segment structure", COLUMN_VERBOSE },
 };
 
@@ -94,7 +99,7 @@ const struct relation relation_gc_heaps = {
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "gc_heaps" },
-                  { "eeheap -gc", .columns = "heap,generation,segment,start,end,size,committed",
+                  { "eeheap -gc", .columns = "heap,kind,segment,start,end,size,committed",
                     .titles = "Heap|Generation|Segment|Begin|Allocated|Allocated Size|Committed Size",
                     .help = "as SOS prints it" } },
     .empty = "the GC's structures are not in this dump",

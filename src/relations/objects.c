@@ -53,6 +53,7 @@ static struct error *objects_next(void *cursor_, struct value *row, bool *more_r
     const struct gc_segment *segment;
     struct object object;
     const char *name;
+    enum gc_generation generation;
 
     *more_ret = false;
     if (cursor->segment == 0 && (cursor->count || !next_segment(cursor))) return NULL;
@@ -71,7 +72,8 @@ static struct error *objects_next(void *cursor_, struct value *row, bool *more_r
     value_u64(&row[ADDRESS], object.addr);
     value_text(&row[TYPE], name);
     value_u64(&row[SIZE], object.size);
-    value_text(&row[GENERATION], gc_generation_name(object_generation(segment, object.addr)));
+    generation = object_generation(segment, object.addr);
+    if (generation <= GC_POH) value_u64(&row[GENERATION], generation);
     value_u64(&row[HEAP], segment->heap);
     value_u64(&row[METHOD_TABLE], object.type->mt_addr);
     *more_ret = true;
@@ -96,7 +98,7 @@ static const struct column columns[] = {
     { "address", COLUMN_ADDRESS, "of the object" },
     { "type", COLUMN_TEXT, "its type" },
     { "size", COLUMN_BYTES, "bytes, without what it refers to" },
-    { "generation", COLUMN_TEXT, "gen0, gen1, gen2, loh, poh, frozen" },
+    { "generation", COLUMN_NUMBER, "0, 1, 2, 3 (large objects), 4 (pinned objects); none for frozen ones" },
     { "heap", COLUMN_NUMBER, "number of the GC heap", COLUMN_VERBOSE },
     { "method_table", COLUMN_ADDRESS, "identity of its type", COLUMN_VERBOSE },
 };

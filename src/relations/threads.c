@@ -3,7 +3,7 @@
 #include "session/session.h"
 #include "target/target.h"
 
-/* Managed threads in the runtime's order, then the native ones that the runtime does not know. */
+/* Managed threads in the runtime's order; with -all then the native ones that the runtime does not know. */
 struct threads_cursor {
     struct session *session;
     const struct target *target;
@@ -11,7 +11,8 @@ struct threads_cursor {
     size_t count, index, native_index;
     struct map managed; /* os ids of managed threads */
     struct text state;
-    size_t live, native;
+    size_t native;
+    bool with_native;
 };
 
 enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, IP, SP };
@@ -22,7 +23,7 @@ static struct error *threads_begin(struct session *session, const struct request
     struct clr *clr;
     struct error *err;
 
-    (void)request;
+    cursor->with_native = request->arguments[0].given;
     text_init(&cursor->state);
     map_init(&cursor->managed);
     cursor->session = session;
@@ -80,7 +81,7 @@ static struct error *threads_next(void *cursor_, struct value *row, bool *more_r
         fill_managed(cursor, &cursor->threads[cursor->index++], row);
         return NULL;
     }
-    while (cursor->native_index < cursor->target->dump->threads.count) {
+    while (cursor->with_native && cursor->native_index < cursor->target->dump->threads.count) {
         const struct dump_thread *thread = &cursor->target->dump->threads.data[cursor->native_index++];
 
         if (map_get(&cursor->managed, thread->os_id, &ignored)) continue;
@@ -105,7 +106,11 @@ static void threads_footer(void *cursor_, struct text *ret)
 {
     const struct threads_cursor *cursor = cursor_;
 
-    text_printf(ret, "%zu managed threads, %zu native ones", cursor->count, cursor->native);
+    text_printf(ret, "%zu managed threads", cursor->count);
+    if (cursor->with_native)
+        text_printf(ret, ", %zu native ones", cursor->native);
+    else
+        text_printf(ret, "; %zu threads in all (-all)", cursor->target->dump->threads.count);
 }
 
 static const struct column columns[] = {
@@ -121,13 +126,19 @@ static const struct column columns[] = {
     { "sp", COLUMN_ADDRESS, "stack pointer" },
 };
 
+static const struct parameter parameters[] = {
+    { "all", "-all", PARAMETER_SWITCH, false, "native threads, too" },
+};
+
 const struct relation relation_threads = {
     .name = "threads",
-    .summary = "threads: managed ones in the runtime's order, then native ones",
+    .summary = "managed threads, in the runtime's order",
     .topic = "process",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
-    .commands = { { "threads" }, { "clrthreads", .where = "managed_id is not null", .help = "managed threads only" } },
+    .parameters = parameters,
+    .parameter_count = ARRAY_COUNT(parameters),
+    .commands = { { "threads" }, { "clrthreads", .help = "as SOS calls it" } },
     .cursor_size = sizeof(struct threads_cursor),
     .begin = threads_begin,
     .next = threads_next,

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "clr/clr.h"
 #include "clr/gc_heap.h"
+#include "clr/handle_table.h"
 #include "clr/loader_heap.h"
 #include "heap/histogram.h"
 #include "session/ledger.h"
@@ -22,13 +23,14 @@ struct session {
     struct gaps gaps;
     struct arena arena;
     struct target *target;
-    struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
+    struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part, handles_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
     struct loader_heap_blocks loader_heaps;
     struct code_heaps code_heaps;
     struct ledger ledger;
+    struct handle_table handles;
 };
 
 static struct error *error_copy(const struct error *err)
@@ -64,10 +66,12 @@ struct error *session_open(const struct session_options *options, struct session
 void session_close(struct session *session)
 {
     if (!session) return;
+    handle_table_deinit(&session->handles);
     code_heaps_deinit(&session->code_heaps);
     loader_heap_blocks_deinit(&session->loader_heaps);
     histogram_deinit(&session->histogram);
     gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->handles_part.err);
     error_destroy(session->ledger_part.err);
     error_destroy(session->code_part.err);
     error_destroy(session->loader_part.err);
@@ -160,6 +164,16 @@ struct error *session_code_heaps(struct session *session, const struct code_heap
 {
     BUILD_PART(&session->code_part, code_heaps_init(clr, &session->code_heaps));
     *ret = &session->code_heaps;
+    return NULL;
+}
+
+struct error *session_handles(struct session *session, const struct handle_table **ret)
+{
+    const struct gc_heaps *heaps;
+
+    TRY(session_gc_heaps(session, &heaps));
+    BUILD_PART(&session->handles_part, handle_table_init(clr, heaps, &session->handles));
+    *ret = &session->handles;
     return NULL;
 }
 

@@ -15,6 +15,7 @@ struct gc_heaps;
 struct histogram;
 struct loader_heap_blocks;
 struct code_heaps;
+struct handle_table;
 struct findings;
 struct session;
 
@@ -41,6 +42,8 @@ struct error *session_gc_heaps(struct session *session, const struct gc_heaps **
 struct error *session_histogram(struct session *session, const struct histogram **ret);
 struct error *session_loader_heaps(struct session *session, const struct loader_heap_blocks **ret);
 struct error *session_code_heaps(struct session *session, const struct code_heaps **ret);
+/* All GC handles. */
+struct error *session_handles(struct session *session, const struct handle_table **ret);
 struct gaps *session_gaps(struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);

@@ -250,7 +250,7 @@ struct error *clr_open(struct target *target, unsigned n, struct clr **ret)
     struct clr *clr;
 
     if (count == 0)
-        return error_create(ERROR_NOT_FOUND, "no .NET runtime in this process: none of its %zu modules is %s, nor exports one",
+        return error_create(ERROR_UNSUPPORTED, "no .NET runtime in this process: none of its %zu modules is %s, nor exports one",
                             target->modules.count, target->is_windows ? "coreclr.dll" : "libcoreclr.so");
     if (n >= count || n >= ARRAY_LENGTH(indices))
         return error_create(ERROR_USAGE, "there is no runtime %u: the process has %zu, counted from 0", n, count);

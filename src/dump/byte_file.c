@@ -32,6 +32,16 @@ struct error *byte_file_map(struct byte_file *file, int fd, uint64_t size)
     return NULL;
 }
 
+void byte_file_forget_zeros(struct byte_file *file, uint64_t off, uint64_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)file->bytes.data + off + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)file->bytes.data + off + size) & ~(page - 1);
+
+    /* A file without `close` is borrowed memory, of which nothing is known. */
+    if (file->close && start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static struct span read_at(int fd, void *buffer, size_t size, uint64_t off)
 {
     ssize_t got = pread(fd, buffer, size, (off_t)off);

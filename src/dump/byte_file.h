@@ -40,6 +40,9 @@ void byte_file_close(struct byte_file *file);
 /* A file that is already in memory, for tests: `bytes` is borrowed and must outlive it. */
 struct error *byte_file_from_memory(struct span bytes, struct byte_file **ret);
 
+/* Gives back the memory behind [off, off + size), which must be all zeros; it still reads as zeros. */
+void byte_file_forget_zeros(struct byte_file *file, uint64_t off, uint64_t size);
+
 static inline bool byte_file_ensure(struct byte_file *file, uint64_t off, uint64_t size)
 {
     return !file->ensure || file->ensure(file, off, size);

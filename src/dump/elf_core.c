@@ -99,6 +99,7 @@ static struct error *add_load(struct core *core, const struct elf_segment *segme
         range.state = RANGE_RESERVE;
         range.file_size = 0; /* the kernel writes zeros for what is shared */
     }
+    if (!range.file_size) range.file_off = 0;
     return vec_push(&core->dump->ranges, range) ? NULL : &error_enomem;
 }
 
@@ -213,6 +214,7 @@ static bool is_zero(struct byte_file *file, uint64_t off, uint64_t size)
         uint64_t chunk = size < CHECK_CHUNK ? size : CHECK_CHUNK;
         if (!byte_file_ensure(file, off, chunk) || !span_slice(file->bytes, off, chunk, &bytes)) return false;
         if (bytes.data[0] || memcmp(bytes.data, bytes.data + 1, bytes.size - 1)) return false;
+        byte_file_forget_zeros(file, off, chunk);
         off += chunk;
         size -= chunk;
     }

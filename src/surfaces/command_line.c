@@ -164,6 +164,8 @@ static struct error *print_groups(struct command_line *command, struct run *run)
     query_destroy(command->query);
     command->query = NULL;
     options.group = group;
+    text_clear(&command->more_help);
+    text_printf(&command->more_help, "--group %s --limit 0 prints them all", group);
     TRY(query_create(command->match.relation, command->match.command, &options, &command->query));
     TRY(query_begin(command->query, run->session));
     TRY(print_table(command, run, &flood));

@@ -1,9 +1,12 @@
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -205,6 +208,16 @@ static void links_that_leave_the_images_are_not_followed(void **state)
     scratch_deinit(&outside);
 }
 
+/* Without openat2 (an old kernel, a sandbox) no link is followed at all. */
+static bool links_can_be_confined(void)
+{
+    struct open_how how = { .flags = O_PATH, .resolve = RESOLVE_IN_ROOT };
+    long fd = syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+    if (fd >= 0) close((int)fd);
+    return fd >= 0;
+}
+
 static void links_inside_are_followed_and_sysroots_are_roots(void **state)
 {
     struct process process;
@@ -212,6 +225,7 @@ static void links_inside_are_followed_and_sysroots_are_roots(void **state)
     uint64_t word;
 
     (void)state;
+    if (!links_can_be_confined()) skip();
     process_init(&process, true);
     write_library(&process.scratch, "app/real/libx.so.1", &right);
     snprintf(link, sizeof(link), "%s/app/lib", process.scratch.path);

@@ -2,7 +2,7 @@
 #include "relations/relation.h"
 #include "session/session.h"
 
-/* Segments (or regions) of the GC heaps, one a row; then the regions that the GC keeps free. */
+/* Segments (or regions) of the GC heaps, one a row; with -free then the regions that the GC keeps for later. */
 struct gc_heaps_cursor {
     const struct gc_heaps *heaps;
     size_t index;
@@ -17,7 +17,7 @@ static struct error *gc_heaps_begin(struct session *session, const struct reques
 {
     struct gc_heaps_cursor *cursor = cursor_;
 
-    (void)request;
+    cursor->with_free = request->arguments[0].given;
     return session_gc_heaps(session, &cursor->heaps);
 }
 
@@ -61,7 +61,7 @@ static struct error *gc_heaps_next(void *cursor_, struct value *row, bool *more_
     size_t segments = cursor->heaps->segments.count;
     size_t i = cursor->index++;
 
-    *more_ret = i < segments + cursor->heaps->free_regions.count;
+    *more_ret = i < segments + (cursor->with_free ? cursor->heaps->free_regions.count : 0);
     if (i < segments)
         fill_segment(cursor, &cursor->heaps->segments.data[i], row);
     else if (*more_ret)
@@ -92,12 +92,18 @@ static const struct column columns[] = {
     { "segment", COLUMN_ADDRESS, "the heap_segment structure", COLUMN_VERBOSE },
 };
 
+static const struct parameter parameters[] = {
+    { "free", "-free", PARAMETER_SWITCH, false, "regions that are kept free, too" },
+};
+
 const struct relation relation_gc_heaps = {
     .name = "gc_heaps",
     .summary = "segments and regions of the GC heaps",
     .topic = "GC heap",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
+    .parameters = parameters,
+    .parameter_count = ARRAY_COUNT(parameters),
     .commands = { { "gc_heaps" },
                   { "eeheap -gc", .columns = "heap,kind,segment,start,end,size,committed",
                     .titles = "Heap|Generation|Segment|Begin|Allocated|Allocated Size|Committed Size",

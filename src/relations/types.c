@@ -1,14 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clr/instantiations.h"
 #include "clr/method_table.h"
 #include "heap/histogram.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
 /*
- * Types: those that modules define and have loaded (their TypeDef map), then those of the heap that no module's map has: arrays and
- * generic instances.
+ * Types: those that modules define and have loaded (their TypeDef maps), their generic instances and arrays, then those of the heap
+ * that no module's tables have.
  */
 struct types_cursor {
     struct session *session;
@@ -17,6 +18,7 @@ struct types_cursor {
     struct clr_module_iterator modules;
     struct clr_module *module;
     struct clr_type_map_iterator map;
+    struct clr_instantiation_iterator instances;
     struct map seen;
     struct text interfaces;
     uint64_t columns_needed;
@@ -161,7 +163,8 @@ static struct error *next_method_table(struct types_cursor *cursor, uint64_t *mt
         return NULL;
     }
     while (!cursor->from_modules_done) {
-        if (cursor->module && clr_type_map_next(&cursor->map, mt_ret, &rid)) {
+        if (cursor->module && (clr_type_map_next(&cursor->map, mt_ret, &rid) ||
+                               (!cursor->only_module && clr_instantiations_next(&cursor->instances, mt_ret)))) {
             *more_ret = true;
             return NULL;
         }
@@ -176,6 +179,7 @@ static struct error *next_method_table(struct types_cursor *cursor, uint64_t *mt
             continue;
         }
         clr_type_map_begin(cursor->clr, cursor->module, &cursor->map);
+        clr_instantiations_begin(cursor->clr, cursor->module, &cursor->instances);
     }
     if (cursor->only_module || !cursor->histogram || cursor->heap_index >= cursor->histogram->rows.count) return NULL;
     *mt_ret = cursor->histogram->rows.data[cursor->heap_index++].mt_addr;
@@ -260,7 +264,7 @@ const struct relation relation_types = {
     .name = "types",
     .summary = "loaded types, with the number and bytes of their objects",
     .description =
-        "Types that modules define and have loaded, then arrays and generic instances of the heap. Names come from the modules' "
+        "Types that modules define and have loaded, generic instances and arrays among them. Names come from the modules' "
         "metadata; for types of dynamic modules from the copy that the runtime keeps of it.",
     .topic = "loader",
     .columns = columns,

@@ -25,7 +25,7 @@ class Packing(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        packed = clrtrail.fixture()
+        packed = clrtrail.fixture('his-fixed.core.zst')
         cls.folder = clrtrail.Folder().__enter__()
         cls.addClassCleanup(cls.folder.__exit__)
         cls.plain = clrtrail.unpack(packed, cls.folder.path)
@@ -67,7 +67,7 @@ class Packing(unittest.TestCase):
 
     def test_packed_without_its_suffix(self):
         path = self.folder.path / 'core.4711'
-        path.write_bytes(clrtrail.fixture().read_bytes())
+        path.write_bytes(clrtrail.fixture('his-fixed.core.zst').read_bytes())
         self.assertEqual(self.rows(path), self.expected)
 
     def test_through_a_pipe(self):

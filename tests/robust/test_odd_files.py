@@ -62,10 +62,12 @@ class OddFiles(unittest.TestCase):
     def test_null_device(self):
         self.refused('/dev/null')
 
-    def test_fifo_without_writer(self):
+    def test_fifo(self):
         path = self.folder.path / 'fifo'
         os.mkfifo(path)
+        writer = subprocess.Popen(['sh', '-c', f"echo no dump > '{path}'"])
         self.refused(path)
+        writer.wait(timeout=10)
 
     def test_link_to_itself(self):
         path = self.folder.path / 'link'

@@ -19,7 +19,7 @@ static const uint8_t descriptor_magic[8] = "DNCCDAC";
 struct error *descriptor_read(const struct target *target, const struct target_module *module, struct arena *arena,
                               struct descriptor *ret)
 {
-    const struct memory *memory = &target->memory;
+    const struct memory *memory = &target->constants; /* it lies in .data, which heap dumps leave out, and never changes */
     uint8_t head[DESCRIPTOR_SIZE];
     uint64_t addr, json_addr, pointers_addr;
     uint32_t flags, json_size, count;

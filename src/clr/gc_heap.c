@@ -24,7 +24,7 @@ enum {
     VARS_HANDLE_TABLE_MAP = 232,
     VARS_GC_HEAP_OFFSETS = 240,
     VARS_GENERATION_OFFSETS = 248,
-    VARS_BOOKKEEPING_START = 256, /* this and the next ones: version 2.2 on */
+    VARS_BOOKKEEPING_START = 256, /* this and the next ones: version 2.1 on */
     VARS_REGIONS_TO_DECOMMIT = 264,
     VARS_FREE_HUGE_REGIONS = 272,
     VARS_FREE_REGIONS = 280,
@@ -259,7 +259,7 @@ static struct error *read_free_lists(struct gc_reader *r, uint32_t heap, uint64_
 
 static bool has_bookkeeping(const struct gc_heaps *heaps)
 {
-    return heaps->major > 2 || (heaps->major == 2 && heaps->minor >= 2);
+    return heaps->major > 2 || (heaps->major == 2 && heaps->minor >= 1);
 }
 
 static struct error *read_global_free_lists(struct gc_reader *r)

@@ -67,7 +67,10 @@ static void layout_read_types(struct layout *layout, const json_t *types, enum l
         const json_t *type = json_object_get(types, field_names[i].type);
         uint64_t offset;
 
-        if (!json_number(json_object_get(type, field_names[i].field), &offset) || offset > INT32_MAX) continue;
+        /* "!" is the size of the whole structure. */
+        const char *key = strcmp(field_names[i].field, "SIZE") ? field_names[i].field : "!";
+
+        if (!json_number(json_object_get(type, key), &offset) || offset > INT32_MAX) continue;
         layout->offset[i] = (int32_t)offset;
         layout->offset_source[i] = (uint8_t)source;
     }

@@ -112,6 +112,8 @@ struct command {
     const char *titles;  /* column heads in the same order, separated by |: "MT|Count|TotalSize|Class Name" (SOS's words) */
     const char *group;
     enum command_layout layout;
+    const char
+        *bare; /* parameters that arguments without a flag mean, in order ("module" or "in,name"); NULL: those without a flag */
     const char *help; /* how it differs from the main command; NULL for none */
 };
 

@@ -168,8 +168,25 @@ static int find_flag(const struct relation *relation, const char *word)
     return -1;
 }
 
+/* The parameter of that name (not terminated), -1 if none. */
+static int find_parameter(const struct relation *relation, const char *name, size_t length)
+{
+    for (unsigned i = 0; i < relation->parameter_count; i++)
+        if (name_equaln(relation->parameters[i].name, name, length)) return (int)i;
+    return -1;
+}
+
+/* What a word without a flag means: the command's own order, else the parameters that have no flag. */
 static int find_positional(const struct command_match *match)
 {
+    for (const char *name = match->command->bare; name && *name;) {
+        size_t length = strcspn(name, ",");
+        int index = find_parameter(match->relation, name, length);
+
+        if (index >= 0 && !match->arguments[index].given) return index;
+        name += length + (name[length] == ',');
+    }
+    if (match->command->bare) return -1;
     for (unsigned i = 0; i < match->relation->parameter_count; i++)
         if (!match->relation->parameters[i].flag && !match->arguments[i].given) return (int)i;
     return -1;

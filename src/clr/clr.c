@@ -152,6 +152,10 @@ static void clr_caches_clear(struct clr *clr)
 {
     map_deinit(&clr->modules);
     map_deinit(&clr->types);
+    map_deinit(&clr->fields);
+    map_deinit(&clr->generics);
+    clr->field_count = 0;
+    clr->generics_done = false;
     vec_deinit(&clr->module_list);
     clr->module_list_done = false;
 }

@@ -56,7 +56,11 @@ struct clr {
     struct map modules;                   /* module address -> struct clr_module * (loader.c) */
     VEC(struct clr_module *) module_list; /* all, in load order; filled by clr_modules */
     bool module_list_done;
-    struct map types; /* MethodTable address -> struct clr_type * (method_table.c) */
+    struct map types;     /* MethodTable address -> struct clr_type * (method_table.c) */
+    struct map fields;    /* MethodTable address -> struct clr_fields * (field_desc.c) */
+    uint64_t field_count; /* kept in it, for its limit */
+    struct map generics;  /* hash of a generic instance -> MethodTable (type_lookup.c) */
+    bool generics_done;
 };
 
 /*

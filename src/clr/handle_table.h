@@ -26,7 +26,8 @@ enum handle_kind {
     HANDLE_ASYNC_PINNED,
     HANDLE_SIZED_REF,
     HANDLE_WEAK_NATIVE_COM,
-    HANDLE_WEAK_INTERIOR, /* a place inside an object: statics of collectible types (8.0 on) */
+    HANDLE_WEAK_INTERIOR, /* a pointer of the runtime into the object is adjusted when it moves: statics of collectible types (8.0
+                             on) */
     HANDLE_CROSS_REFERENCE,
     HANDLE_KIND_COUNT /* kinds that we have a name for; a table may have further ones */
 };

@@ -1,0 +1,171 @@
+#include <string.h>
+
+#include "clr/field_value.h"
+#include "clr/statics.h"
+#include "relations/relation.h"
+#include "session/session.h"
+
+enum { STRING_SHOWN = 100 };
+
+/* Static fields of all loaded types. */
+struct statics_cursor {
+    struct session *session;
+    struct clr *clr;
+    struct clr_static_iterator fields;
+    uint64_t columns_needed, only_mt;
+    const char *type;
+    struct text field_type, value;
+    uint64_t count;
+};
+
+enum { TYPE, FIELD, KIND, FIELD_TYPE, ADDRESS, VALUE, OBJECT, OBJECT_TYPE, INITIALIZED, METHOD_TABLE, TOKEN };
+enum { PARAMETER_TYPE, PARAMETER_MT };
+
+static struct error *statics_begin(struct session *session, const struct request *request, void *cursor_)
+{
+    struct statics_cursor *cursor = cursor_;
+    const struct argument *arguments = request->arguments;
+
+    text_init(&cursor->field_type);
+    text_init(&cursor->value);
+    cursor->session = session;
+    cursor->columns_needed = request->columns_needed;
+    if (arguments[PARAMETER_TYPE].given) cursor->type = arguments[PARAMETER_TYPE].s;
+    if (arguments[PARAMETER_MT].given) cursor->only_mt = arguments[PARAMETER_MT].u;
+    TRY(session_clr(session, &cursor->clr));
+    return clr_statics_begin(cursor->clr, &cursor->fields);
+}
+
+static bool is_asked(struct statics_cursor *cursor)
+{
+    if (cursor->only_mt && cursor->fields.type->mt_addr != cursor->only_mt) return false;
+    return !cursor->type || strcasestr(clr_type_name(cursor->clr, cursor->fields.type->mt_addr), cursor->type);
+}
+
+static const char *field_kind(const struct clr_field *field)
+{
+    if (field->is_thread_static) return "thread static";
+    return field->is_rva ? "static data" : "static";
+}
+
+static void fill_object(struct statics_cursor *cursor, uint64_t addr, struct value *row)
+{
+    struct clr_object target;
+    uint64_t to;
+
+    if (!memory_try_u64(cursor->clr->memory, addr, &to)) return;
+    if (!to) {
+        text_puts(&cursor->value, "null");
+        return;
+    }
+    value_u64(&row[OBJECT], to);
+    if (!clr_object_try(cursor->clr, to, &target)) {
+        text_puts(&cursor->value, "not an object");
+        return;
+    }
+    value_text(&row[OBJECT_TYPE], clr_type_name(cursor->clr, target.type->mt_addr));
+    if (clr_type_is_string(cursor->clr, target.type))
+        clr_string_text(cursor->clr, &target, STRING_SHOWN, &cursor->value);
+    else if (clr_type_is_array(target.type))
+        text_printf(&cursor->value, "%u elements", target.count);
+}
+
+static void fill_value(struct statics_cursor *cursor, const struct clr_field *field, uint64_t addr, struct value *row)
+{
+    text_clear(&cursor->value);
+    if (field->element_type == ELEMENT_CLASS || (field->element_type == ELEMENT_VALUETYPE && !field->is_rva))
+        fill_object(cursor, addr, row);
+    else
+        clr_value_text(cursor->clr, field->element_type, clr_field_value_type(cursor->clr, field), addr, &cursor->value);
+    if (cursor->value.length) value_text(&row[VALUE], text_cstr(&cursor->value));
+}
+
+static void fill_row(struct statics_cursor *cursor, const struct clr_field *field, struct value *row)
+{
+    struct clr_type *type = cursor->fields.type;
+    uint64_t addr = clr_static_addr(cursor->clr, &cursor->fields.statics, field);
+
+    value_text(&row[TYPE], clr_type_name(cursor->clr, type->mt_addr));
+    value_text(&row[FIELD], field->name);
+    value_text(&row[KIND], field_kind(field));
+    value_u64(&row[INITIALIZED], cursor->fields.statics.is_initialized);
+    value_u64(&row[METHOD_TABLE], type->mt_addr);
+    value_u64(&row[TOKEN], field->token);
+    if (cursor->columns_needed & 1 << FIELD_TYPE) {
+        text_clear(&cursor->field_type);
+        if (clr_field_type_name(cursor->clr, field, &cursor->field_type))
+            value_text(&row[FIELD_TYPE], text_cstr(&cursor->field_type));
+    }
+    if (!addr) return;
+    value_u64(&row[ADDRESS], addr);
+    if (cursor->columns_needed & (1 << VALUE | 1 << OBJECT | 1 << OBJECT_TYPE)) fill_value(cursor, field, addr, row);
+}
+
+static struct error *statics_next(void *cursor_, struct value *row, bool *more_ret)
+{
+    struct statics_cursor *cursor = cursor_;
+    const struct clr_field *field;
+
+    for (*more_ret = false; clr_statics_next(&cursor->fields, &field);) {
+        if (!is_asked(cursor)) continue;
+        fill_row(cursor, field, row);
+        cursor->count++;
+        *more_ret = true;
+        break;
+    }
+    return NULL;
+}
+
+static void statics_end(void *cursor_)
+{
+    struct statics_cursor *cursor = cursor_;
+
+    text_deinit(&cursor->field_type);
+    text_deinit(&cursor->value);
+}
+
+static void statics_footer(void *cursor_, struct text *ret)
+{
+    const struct statics_cursor *cursor = cursor_;
+
+    text_printf(ret, "Total %llu static fields", (unsigned long long)cursor->count);
+}
+
+static const struct column columns[] = {
+    { "type", COLUMN_TEXT, "that declares the field" },
+    { "field", COLUMN_TEXT, "name" },
+    { "kind", COLUMN_TEXT, "static, thread static (see roots for its values by thread), static data of the image" },
+    { "field_type", COLUMN_TEXT, "declared type", COLUMN_VERBOSE },
+    { "address", COLUMN_ADDRESS, "of its slot", COLUMN_VERBOSE },
+    { "value", COLUMN_TEXT, "number, enum member, string; length of an array" },
+    { "object", COLUMN_ADDRESS, "what it refers to; a struct's box" },
+    { "object_type", COLUMN_TEXT, "type of that object" },
+    { "initialized", COLUMN_BOOL, "the class constructor has run", COLUMN_VERBOSE },
+    { "method_table", COLUMN_ADDRESS, "of the type", COLUMN_VERBOSE },
+    { "token", COLUMN_TOKEN, "of the field", COLUMN_VERBOSE },
+};
+
+static const struct parameter parameters[] = {
+    { "type", NULL, PARAMETER_TEXT, false, "only types with this in their name" },
+    { "method_table", "-mt", PARAMETER_ADDRESS, false, "only this type" },
+};
+
+const struct relation relation_statics = {
+    .name = "statics",
+    .summary = "static fields with their values",
+    .description = "Of all loaded types, generic instances and collectible ones included. Types whose only static data is constant "
+                   "are left out.",
+    .topic = "references",
+    .columns = columns,
+    .column_count = ARRAY_COUNT(columns),
+    .parameters = parameters,
+    .parameter_count = ARRAY_COUNT(parameters),
+    .commands = { { "statics" }, { "dumpclass", .help = "static fields of a type: dumpclass -mt TYPE" } },
+    .group_by = "object_type",
+    .empty = "no static fields match, or where this runtime keeps them is not known",
+    .cursor_size = sizeof(struct statics_cursor),
+    .begin = statics_begin,
+    .next = statics_next,
+    .end = statics_end,
+    .footer = statics_footer,
+};

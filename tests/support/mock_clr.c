@@ -1,4 +1,4 @@
-#include "mock_clr.h"
+#include "support/mock_clr.h"
 
 #include <stdlib.h>
 #include <string.h>

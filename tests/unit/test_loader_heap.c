@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "clr/loader_heap.h"
-#include "mock_clr.h"
+#include "support/mock_clr.h"
 
 struct fixture {
     struct mock_clr mock;

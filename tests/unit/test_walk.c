@@ -9,7 +9,7 @@
 
 #include "heap/histogram.h"
 #include "heap/walk.h"
-#include "mock_clr.h"
+#include "support/mock_clr.h"
 
 struct fixture {
     struct mock_clr mock;

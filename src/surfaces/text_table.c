@@ -9,6 +9,7 @@
 enum {
     AHEAD_BYTES = 4 << 20,
     LEAST_TEXT_WIDTH = 12, /* a clipped text keeps so many columns */
+    WIDEST_COLUMN = 256,   /* a longer text shifts its own row only: one hostile name must not pad all the others */
 };
 
 static const char *const gap_between = "  ";
@@ -119,6 +120,7 @@ static void widen(struct text_table *table, unsigned column, const char *s)
 {
     size_t wide = text_width(s, strlen(s));
 
+    if (wide > WIDEST_COLUMN) wide = WIDEST_COLUMN;
     if (wide > table->widths[column]) table->widths[column] = (unsigned)wide;
 }
 

@@ -129,7 +129,7 @@ def run_cases(path, cases, commands):
             wrong, text = judge([path, command, '--no-progress'], size)
             if not wrong and must_tell and not any(word in text for word in WORDS):
                 wrong = 'no word about what is missing'
-            yield description, command, wrong and f'{wrong}\n{text[-2000:]}'
+            yield description, command, wrong and f'{wrong}\n{text[-2000:]}'.rstrip()
 
 
 def plain_copy(dump, folder):
@@ -145,6 +145,7 @@ def main():
     parser.add_argument('file')
     parser.add_argument('--count', type=int, default=200, help='copies of each kind (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--keep', metavar='COPY', help='stop at the first failure and leave the damaged copy there')
     options = parser.parse_args()
     good = bad = 0
     for kind in (overwrite, cut_off):
@@ -153,6 +154,9 @@ def main():
             for description, command, wrong in run_cases(copy, kind(copy, options.count, options.seed), lambda _: COMMANDS):
                 if wrong:
                     print(f'FAILED {command}: {description}: {wrong}', flush=True)
+                    if options.keep:
+                        shutil.copyfile(copy, options.keep)
+                        return 1
                 bad, good = bad + bool(wrong), good + (not wrong)
     print(f'{good} passed, {bad} failed, 0 skipped')
     return bad > 0

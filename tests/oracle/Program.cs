@@ -65,7 +65,7 @@ static void AppDomains(ClrRuntime runtime, Rows rows)
 
 static void Assemblies(ClrRuntime runtime, Rows rows)
 {
-    foreach (var modules in runtime.EnumerateModules().GroupBy(m => m.AssemblyAddress))
+    foreach (var modules in runtime.EnumerateModules().Where(m => m.AssemblyAddress != 0).GroupBy(m => m.AssemblyAddress))
         rows.Add(("address", modules.Key), ("dynamic", modules.First().IsDynamic), ("module_count", modules.Count()));
 }
 
@@ -73,9 +73,8 @@ static void Modules(ClrRuntime runtime, Rows rows)
 {
     foreach (var module in runtime.EnumerateModules())
     {
-        var image = module.ImageBase != 0;
-        rows.Add(("address", module.Address), ("name", Path.GetFileName(module.Name)), ("path", module.Name), ("assembly", module.AssemblyAddress),
-            ("dynamic", module.IsDynamic), ("base", image ? module.ImageBase : null), ("size", image ? (long)module.Size : null),
+        rows.Add(("address", module.Address), ("name", Path.GetFileName(module.Name)), ("path", module.Name), ("assembly", Known(module.AssemblyAddress)),
+            ("dynamic", module.IsDynamic), ("base", Known(module.ImageBase)), ("size", Known((long)module.Size)),
             ("mvid", Mvid(module, runtime.DataTarget.DataReader)), ("loader_allocator", module.LoaderAllocator));
     }
 }
@@ -126,16 +125,21 @@ static void TypeHistogram(ClrRuntime runtime, Rows rows)
         rows.Add(("method_table", type.MethodTable), ("type", type.Name), ("count", count), ("size", size));
 }
 
+/// <summary>Segments or regions, then those that the GC keeps free, of which ClrMD knows no more than the range.</summary>
 static void GcHeaps(ClrRuntime runtime, Rows rows)
 {
     foreach (var segment in runtime.Heap.Segments)
     {
         // ClrMD's reserved range begins where the committed one ends; here it is the whole reservation.
         var (committed, reserved) = (segment.CommittedMemory, segment.ReservedMemory);
-        rows.Add(("heap", segment.SubHeap.Index), ("generation", GenerationOf(segment, segment.Start)), ("start", segment.Start), ("end", segment.End),
-            ("size", (long)segment.Length), ("committed", (long)committed.Length), ("reserved", (long)(reserved.End - committed.Start)),
-            ("kind", segment.Kind.ToString()));
+        rows.Add(("region", Page(segment.Start)), ("heap", segment.SubHeap.Index), ("generation", GenerationOf(segment, segment.Start)),
+            ("start", segment.Start), ("end", segment.End), ("size", (long)segment.Length), ("committed", (long)committed.Length),
+            ("reserved", (long)(reserved.End - committed.Start)), ("kind", segment.Kind.ToString()));
     }
+    foreach (var free in runtime.EnumerateClrNativeHeaps().Where(h => h.Kind.ToString().StartsWith("GCFree")))
+        rows.Add(("region", Page(free.MemoryRange.Start)), ("heap", free.GCHeap), ("size", 0), ("committed", (long)free.MemoryRange.Length), ("kind", "free"));
+
+    static ulong Page(ulong address) => address & ~0xffful;
 }
 
 static int? GenerationOf(ClrSegment segment, ulong address) => segment.GetGeneration(address) switch
@@ -176,7 +180,7 @@ static void CodeHeaps(ClrRuntime runtime, Rows rows)
 static void Threads(ClrRuntime runtime, Rows rows)
 {
     foreach (var thread in runtime.Threads)
-        rows.Add(("managed_id", thread.ManagedThreadId), ("os_id", thread.OSThreadId), ("address", thread.Address), ("state_flags", (uint)thread.State),
+        rows.Add(("managed_id", thread.ManagedThreadId), ("os_id", Known(thread.OSThreadId)), ("address", thread.Address), ("state_flags", (uint)thread.State),
             ("alive", thread.IsAlive), ("background", thread.State.HasFlag(ClrThreadState.TS_Background)),
             ("pool", thread.State.HasFlag(ClrThreadState.TS_TPWorkerThread)), ("finalizer", thread.IsFinalizer),
             ("managed_frame_count", thread.EnumerateStackTrace().Count(f => f.Kind == ClrStackFrameKind.ManagedMethod)));
@@ -185,9 +189,14 @@ static void Threads(ClrRuntime runtime, Rows rows)
 static void Handles(ClrRuntime runtime, Rows rows)
 {
     foreach (var handle in runtime.EnumerateHandles())
-        rows.Add(("address", handle.Address), ("kind", handle.HandleKind.ToString()), ("object", handle.Object.Address),
-            ("type", handle.Object.Type?.Name), ("dependent", handle.Dependent.Address is 0 ? null : handle.Dependent.Address));
+        rows.Add(("address", handle.Address), ("kind", Kind(handle.HandleKind)), ("object", handle.Object.Address),
+            ("type", handle.Object.Type?.Name), ("dependent", Known(handle.Dependent.Address)));
+
+    // Kinds that are newer than ClrMD's enumeration.
+    static string Kind(ClrHandleKind kind) => (int)kind switch { 10 => "WeakInteriorPointer", 11 => "CrossReference", _ => kind.ToString() };
 }
+
+static T? Known<T>(T value) where T : struct, INumber<T> => T.IsZero(value) ? null : value;
 
 static void ObjectsTotal(ClrRuntime runtime, Rows rows)
 {

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "clr/clr.h"
+#include "clr/gc_heap.h"
 #include "formats/pe.h"
 
 /*
@@ -27,71 +28,126 @@ static void dac_table_from_export(const struct target *target, const struct targ
     }
 }
 
-struct dac_run {
-    uint64_t addr;
-    uint64_t count;
+/* Where to look for the table: the image's own writable memory, and what its words may be. */
+struct dac_scan {
+    const struct memory *memory;
+    const struct target_module *module;
+    uint64_t writable;  /* where it begins */
+    unsigned word_size; /* 8: addresses; 4: offsets from the image base */
+    uint64_t best_addr, best_count;
 };
 
-/* The longest run of words of `word_size` bytes in [start, end) whose values all lie in (low, high). */
-static void longest_run(const struct memory *memory, uint64_t start, uint64_t end, unsigned word_size, uint64_t low, uint64_t high,
-                        struct dac_run *best)
+static uint64_t scan_word(const struct dac_scan *scan, const uint8_t *bytes)
+{
+    return scan->word_size == 8 ? load_u64(bytes) : scan->module->base + load_u32(bytes);
+}
+
+/*
+ * The linker's own tables are longer runs of pointers into the image; but only the DAC's leads to the GC's variables: by the
+ * pointer that one of its entries is the address of.
+ */
+static bool run_is_table(const struct dac_scan *scan, uint64_t addr, uint64_t count)
+{
+    enum { SHORTEST_TABLE = 90 };
+
+    if (count < SHORTEST_TABLE) return false;
+    for (uint64_t i = 0; i < count && i < DAC_TABLE_MAX; i++) {
+        uint8_t raw[8];
+        uint64_t pointer;
+        struct gc_vars vars;
+
+        if (memory_try_read(scan->memory, addr + i * scan->word_size, raw, scan->word_size) &&
+            memory_try_u64(scan->memory, scan_word(scan, raw), &pointer) && gc_vars_check(scan->memory, pointer, &vars))
+            return true;
+    }
+    return false;
+}
+
+static void scan_take(struct dac_scan *scan, uint64_t end, uint64_t count)
+{
+    uint64_t addr = end - count * scan->word_size;
+
+    if (count <= scan->best_count || !run_is_table(scan, addr, count)) return;
+    scan->best_addr = addr;
+    scan->best_count = count;
+}
+
+/* The longest run in [start, end) of words that lead into the image. */
+static void scan_range(struct dac_scan *scan, uint64_t start, uint64_t end)
 {
     uint64_t addr = start, run = 0;
 
     while (addr < end) {
-        uint64_t size;
-        const uint8_t *data = memory_view(memory, addr, end - addr, &size);
+        uint64_t size, i;
+        const uint8_t *data = memory_view(scan->memory, addr, end - addr, &size);
 
         if (!data) {
+            scan_take(scan, addr, run);
             addr = (addr | 0xfff) + 1;
             run = 0;
             continue;
         }
-        for (uint64_t i = 0; i + word_size <= size; i += word_size) {
-            uint64_t word = word_size == 8 ? load_u64(data + i) : load_u32(data + i);
+        for (i = 0; i + scan->word_size <= size; i += scan->word_size) {
+            uint64_t word = scan_word(scan, data + i);
 
-            run = word > low && word < high ? run + 1 : 0;
-            if (run > best->count) *best = (struct dac_run) { addr + i + word_size - run * word_size, run };
+            if (word > scan->module->base && word < scan->module->end) {
+                run++;
+                continue;
+            }
+            scan_take(scan, addr + i, run);
+            run = 0;
         }
-        addr += size < word_size ? word_size : size & ~(uint64_t)(word_size - 1);
+        addr += size < scan->word_size ? scan->word_size : i;
     }
+    scan_take(scan, addr, run);
+}
+
+/* The writable part of the image that a range of the dump covers; false when there is none. */
+static bool writable_part(const struct target_module *module, const struct dump_range *range, uint64_t *start_ret,
+                          uint64_t *end_ret)
+{
+    *start_ret = range->start < module->base ? module->base : range->start;
+    *end_ret = range->end > module->end ? module->end : range->end; /* .bss ends inside a page */
+    return *start_ret < *end_ret && (range->protection & PROTECTION_WRITE);
+}
+
+static void scan_image(struct dac_scan *scan, const struct dump *dump)
+{
+    uint64_t start, end;
+
+    scan->writable = UINT64_MAX;
+    for (size_t i = 0; i < dump->ranges.count; i++) {
+        if (!writable_part(scan->module, &dump->ranges.data[i], &start, &end)) continue;
+        if (start < scan->writable) scan->writable = start;
+    }
+    for (size_t i = 0; i < dump->ranges.count; i++)
+        if (writable_part(scan->module, &dump->ranges.data[i], &start, &end)) scan_range(scan, start, end);
 }
 
 /*
- * Without the export: the table is the longest run of pointers into the image in the image's own writable memory. In 3.1 the
- * entries are 32-bit offsets from the image base. Both forms were found so in full and heap dumps of 3.1, 8, 9 and 10.
+ * Without the export. In 3.1 the entries are 32-bit offsets from the image base. Both forms were found so in full and heap dumps
+ * of 3.1, 8, 9 and 10 on Linux.
  */
 static bool dac_table_from_scan(const struct target *target, const struct target_module *module, struct dac_table *ret)
 {
-    enum { SHORTEST_TABLE = 90 };
-    struct dac_run absolute = { 0 }, relative = { 0 };
-    uint64_t writable = UINT64_MAX;
+    struct dac_scan scan = { .memory = &target->memory, .module = module, .word_size = 8 };
 
-    for (size_t i = 0; i < target->dump->ranges.count; i++) {
-        const struct dump_range *range = &target->dump->ranges.data[i];
-
-        if (range->start < module->base || range->end > module->end || !(range->protection & PROTECTION_WRITE)) continue;
-        if (range->start < writable) writable = range->start;
-        longest_run(&target->memory, range->start, range->end, 8, module->base, module->end, &absolute);
-        longest_run(&target->memory, range->start, range->end, 4, 0, module->end - module->base, &relative);
+    scan_image(&scan, target->dump);
+    if (!scan.best_count) {
+        scan.word_size = 4;
+        scan_image(&scan, target->dump);
     }
     ret->source = GLOBAL_FROM_DAC_SCAN;
-    if (absolute.count >= SHORTEST_TABLE) {
-        ret->count = absolute.count > DAC_TABLE_MAX ? DAC_TABLE_MAX : (uint32_t)absolute.count;
-        ret->addr = absolute.addr;
-        for (uint32_t i = 0; i < ret->count; i++)
-            if (!memory_try_u64(&target->memory, absolute.addr + 8 * i, &ret->words[i])) return false;
-        return true;
-    }
-    if (relative.count < SHORTEST_TABLE) return false;
-    ret->addr = relative.addr;
-    for (uint64_t i = 0; i < relative.count && ret->count < DAC_TABLE_MAX; i++) {
-        uint32_t rva;
+    ret->addr = scan.best_addr;
+    for (uint64_t i = 0; i < scan.best_count && ret->count < DAC_TABLE_MAX; i++) {
+        uint8_t raw[8];
+        uint64_t word;
 
-        if (!memory_try_u32(&target->memory, relative.addr + 4 * i, &rva)) return false;
-        /* A word before the table may look like an offset; the table's first entries are variables, so they are writable. */
-        if (ret->count == 0 && module->base + rva < writable) continue;
-        ret->words[ret->count++] = module->base + rva;
+        if (!memory_try_read(scan.memory, scan.best_addr + i * scan.word_size, raw, scan.word_size)) return false;
+        word = scan_word(&scan, raw);
+        /* A word before the table may look like an address in the image; the table's first entries are variables. */
+        if (ret->count == 0 && word < scan.writable) continue;
+        ret->words[ret->count++] = word;
     }
     return ret->count > 0;
 }

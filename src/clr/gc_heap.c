@@ -89,25 +89,38 @@ static bool vars_deref(const struct gc_reader *r, unsigned off, uint64_t *ret)
     return vars_word(r, off, &addr) && addr && memory_try_u64(r->memory, addr, ret);
 }
 
-/* Is the thing at `vars` a GcDacVars? Sets form, generation size and count. */
-static bool vars_check(struct gc_reader *r, uint64_t vars)
+bool gc_vars_check(const struct memory *memory, uint64_t addr, struct gc_vars *ret)
 {
     uint8_t version[2];
     uint64_t max_gen_addr, count;
     uint32_t max_gen;
 
-    r->vars = vars;
-    if (!memory_try_read(r->memory, vars, version, 2) || version[0] > 8 || version[1] > 32) return false;
-    if (!memory_try_u64(r->memory, vars + VARS_GENERATION_SIZE, &r->generation_size)) return false;
-    if (r->generation_size % 8 || r->generation_size < 0x30 || r->generation_size > 0x1000) return false;
-    if (!memory_try_u64(r->memory, vars + VARS_GENERATION_COUNT, &count)) return false;
-    r->shift = count <= 8 ? 0 : 8;
-    r->generation_count = r->shift ? 4 : (uint32_t)count;
-    if (r->generation_count < 4 || r->generation_count > 8) return false;
-    if (!vars_word(r, VARS_MAX_GEN, &max_gen_addr) || !memory_try_u32(r->memory, max_gen_addr, &max_gen) || max_gen != 2)
+    if (!memory_try_read(memory, addr, version, 2) || version[0] > 8 || version[1] > 32) return false;
+    if (!memory_try_u64(memory, addr + VARS_GENERATION_SIZE, &ret->generation_size)) return false;
+    if (ret->generation_size % 8 || ret->generation_size < 0x30 || ret->generation_size > 0x1000) return false;
+    if (!memory_try_u64(memory, addr + VARS_GENERATION_COUNT, &count)) return false;
+    ret->shift = count <= 8 ? 0 : 8;
+    ret->generation_count = ret->shift ? 4 : (uint32_t)count;
+    if (ret->generation_count < 4 || ret->generation_count > 8) return false;
+    if (!memory_try_u64(memory, addr + VARS_MAX_GEN - ret->shift, &max_gen_addr) ||
+        !memory_try_u32(memory, max_gen_addr, &max_gen) || max_gen != 2)
         return false;
-    r->heaps->major = version[0];
-    r->heaps->minor = version[1];
+    ret->major = version[0];
+    ret->minor = version[1];
+    return true;
+}
+
+static bool vars_check(struct gc_reader *r, uint64_t addr)
+{
+    struct gc_vars vars;
+
+    if (!gc_vars_check(r->memory, addr, &vars)) return false;
+    r->vars = addr;
+    r->shift = vars.shift;
+    r->generation_size = vars.generation_size;
+    r->generation_count = vars.generation_count;
+    r->heaps->major = vars.major;
+    r->heaps->minor = vars.minor;
     return true;
 }
 

@@ -64,6 +64,16 @@ struct gc_heaps {
     uint64_t vars_addr;
 };
 
+/* What tells a GcDacVars from other memory, and its form. */
+struct gc_vars {
+    uint8_t major, minor;
+    unsigned shift; /* 8 in the form of 3.1, which has no generation count: what is behind it lies 8 bytes lower */
+    uint32_t generation_count;
+    uint64_t generation_size;
+};
+/* Is the thing at `addr` a GcDacVars? Needs no layout: small version bytes, a sane generation, max_gen 2. */
+bool gc_vars_check(const struct memory *memory, uint64_t addr, struct gc_vars *ret);
+
 /*
  * Reads the heaps. Errors: no GcDacVars. Segments that cannot be read are gaps.
  * The result is the caller's: gc_heaps_deinit.

@@ -1,8 +1,5 @@
 #include "clr/method_desc.h"
 
-#include "base/limits.h"
-#include "formats/signature.h"
-
 enum { /* src/coreclr/vm/method.hpp, MethodDescFlags */
        FLAG_CLASSIFICATION = 0x7,
        FLAG_HAS_NON_VTABLE_SLOT = 0x8,
@@ -73,28 +70,38 @@ static void read_code(const struct clr *clr, struct clr_method *method, uint64_t
     if (!memory_try_u64(clr->memory, slot, &method->code_addr)) method->code_addr = 0;
 }
 
-static bool read_method(struct clr_method_iterator *it, struct clr_method *ret)
+/* Reads ret->addr of a chunk whose type and token range are known; the whole size goes to *size_ret. */
+static bool read_method(const struct clr *clr, uint32_t range, struct clr_method *ret, uint64_t *size_ret)
 {
-    const struct clr *clr = it->clr;
     unsigned bits = clr->layout.constant[CONSTANT_MethodDescTokenRemainderBitCount]
                         ? (unsigned)clr->layout.constant[CONSTANT_MethodDescTokenRemainderBitCount]
                         : 12;
     uint16_t remainder;
     uint64_t size;
 
-    *ret = (struct clr_method) { .addr = it->next_addr, .mt_addr = it->chunk_mt };
     if (bits > 16 || !clr_try_u16(clr, ret->addr, FIELD_MethodDesc_Flags3AndTokenRemainder, &remainder) ||
         !clr_try_u16(clr, ret->addr, FIELD_MethodDesc_Slot, &ret->slot) ||
         !clr_try_u16(clr, ret->addr, FIELD_MethodDesc_Flags, &ret->flags))
         return false;
     ret->classification = (enum method_classification)(ret->flags & FLAG_CLASSIFICATION);
-    ret->token = 0x06000000 | it->range << bits | (remainder & ((1u << bits) - 1));
+    ret->token = 0x06000000 | (range << bits & 0xffffff) | (remainder & ((1u << bits) - 1));
     size = structure_size(clr, classification_sizes[ret->classification]);
     if (size == 0) return false;
     read_code(clr, ret, size);
     if (ret->flags & FLAG_HAS_NON_VTABLE_SLOT) size += structure_size(clr, FIELD_NonVtableSlot_SIZE);
     if (ret->flags & FLAG_METHOD_IMPL) size += structure_size(clr, FIELD_MethodImpl_SIZE);
     if (ret->flags & FLAG_HAS_NATIVE_CODE_SLOT) size += structure_size(clr, FIELD_NativeCodeSlot_SIZE);
+    *size_ret = size;
+    return true;
+}
+
+/* The next one of the iterator's chunk. */
+static bool read_next(struct clr_method_iterator *it, struct clr_method *ret)
+{
+    uint64_t size;
+
+    *ret = (struct clr_method) { .addr = it->next_addr, .mt_addr = it->chunk_mt };
+    if (!read_method(it->clr, it->range, ret, &size)) return false;
     it->next_addr += size;
     it->left--;
     return true;
@@ -105,7 +112,7 @@ bool clr_methods_next(struct clr_method_iterator *it, struct clr_method *ret, bo
     *broken_ret = false;
     while (it->chunk_addr) {
         if (it->left) {
-            if (read_method(it, ret)) return true;
+            if (read_next(it, ret)) return true;
             *broken_ret = true;
             it->chunk_addr = 0;
             return false;
@@ -119,18 +126,22 @@ bool clr_methods_next(struct clr_method_iterator *it, struct clr_method *ret, bo
     return false;
 }
 
-bool clr_method_name(struct clr *clr, const struct clr_method *method, struct text *ret)
+bool clr_method_at(const struct clr *clr, uint64_t addr, struct clr_method *ret)
 {
-    struct clr_type *type = clr_type_get(clr, method->mt_addr);
-    struct clr_module *module = type ? clr_module_get(clr, type->module_addr) : NULL;
-    const struct metadata *md = module ? clr_module_metadata(clr, module) : NULL;
-    struct metadata_method_def def;
-    struct signature_names names;
+    enum { ALIGNMENT = 8 };
+    struct clr_method_iterator chunk = { .clr = clr, .chunk_budget = 1 };
+    struct clr_method method = { .addr = addr };
+    struct clr_type type;
+    uint8_t index;
+    uint64_t size;
 
-    if (!md || !metadata_method_def(md, metadata_token_rid(method->token), &def)) return false;
-    signature_names_init(&names, md, metadata_token_rid(type->token), metadata_token_rid(method->token));
-    names.context.short_primitives = true;
-    text_printf(ret, "%s.", clr_type_name(clr, method->mt_addr));
-    signature_method_text(md, def.signature, def.name, false, &names.context, ret);
+    if (!addr || addr % ALIGNMENT || !clr_try_u8(clr, addr, FIELD_MethodDesc_ChunkIndex, &index) ||
+        !layout_has(&clr->layout, FIELD_MethodDescChunk_SIZE))
+        return false;
+    chunk.chunk_addr = addr - ALIGNMENT * (uint64_t)index - structure_size(clr, FIELD_MethodDescChunk_SIZE);
+    if (!enter_chunk(&chunk) || !clr_type_try_read(clr, chunk.chunk_mt, &type) || !clr_type_is_consistent(clr, &type)) return false;
+    method.mt_addr = chunk.chunk_mt;
+    if (!read_method(clr, chunk.range, &method, &size)) return false;
+    *ret = method;
     return true;
 }

@@ -44,8 +44,17 @@ void clr_methods_begin(const struct clr *clr, const struct clr_type *type, struc
 /* False at the end, or where a chunk cannot be read (*broken_ret). */
 bool clr_methods_next(struct clr_method_iterator *iterator, struct clr_method *ret, bool *broken_ret);
 
-/* "Namespace.Type.Method(System.String, Int32)" appended; false when its metadata cannot be read. Fills caches. */
+/* The MethodDesc at `addr`; false when there is none: its chunk does not lead to a type that comes back to itself. */
+bool clr_method_at(const struct clr *clr, uint64_t addr, struct clr_method *ret);
+
+/*
+ * "Namespace.Type<System.Int32>.Method<System.String>(System.String, Int32)" appended: the MethodDesc's own arguments in place of
+ * type variables, so shared code has System.__Canon. "DynamicClass.Name(...)" and "ILStubClass.Name(...)" for methods without
+ * metadata. False when what it needs cannot be read. Fills caches (method_name.c).
+ */
 bool clr_method_name(struct clr *clr, const struct clr_method *method, struct text *ret);
+/* Generic arguments of the method itself, as TypeHandles. How many; 0 when it is not generic. */
+size_t clr_method_args(const struct clr *clr, const struct clr_method *method, uint64_t *ret, size_t max);
 
 const char *method_classification_name(enum method_classification classification);
 

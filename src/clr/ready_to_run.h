@@ -1,0 +1,21 @@
+/*
+ * Code that came compiled in an image (ReadyToRun).
+ *
+ *     Module -> ReadyToRunInfo {composite info, RUNTIME_FUNCTIONs sorted by begin, hot/cold pairs, hash map entry point ->
+ * MethodDesc}
+ *
+ * The map holds the methods that were prepared, which those on a stack all are. The tables lie in the image's file: heap dumps
+ * leave them out, and they are read through the target's `constants`. Source: src/coreclr/vm/readytoruninfo.h, hash.cpp;
+ * docs/design/datacontracts/ExecutionManager.md.
+ */
+#ifndef CLRTRAIL_CLR_READY_TO_RUN_H
+#define CLRTRAIL_CLR_READY_TO_RUN_H
+
+#include "clr/code_manager.h"
+
+/* False when no function of the image holds `addr`, or its tables cannot be read. */
+bool ready_to_run_find(const struct clr *clr, const struct code_section *section, uint64_t addr, struct code_block *ret);
+/* MethodDesc of the method whose code begins at `entry`, 0 when it was not prepared. */
+uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, uint64_t entry);
+
+#endif

@@ -11,7 +11,7 @@ enum {
     TLS_COUNT_MAX = 1 << 24,
 };
 
-enum tls_kind { TLS_NOT_COLLECTIBLE, TLS_COLLECTIBLE, TLS_DIRECT };
+enum tls_kind { TLS_NOT_COLLECTIBLE, TLS_COLLECTIBLE };
 
 static uint64_t pointer_in_front(const struct clr *clr, uint64_t aux, enum constant size, enum field field)
 {
@@ -121,9 +121,9 @@ uint64_t clr_thread_static_addr(const struct clr *clr, const struct clr_thread_l
     uint64_t holder;
 
     if (!field->is_thread_static || index == TLS_INDEX_NONE) return 0;
-    if (index >> TLS_KIND_SHIFT == TLS_DIRECT) return locals->data_addr + (index & TLS_OFFSET_MASK) + field->offset;
     holder = clr_thread_static_holder(clr, locals, index);
-    return holder ? holder + 8 + field->offset : 0;
+    /* The offset counts the header of the object that holds them. */
+    return holder ? holder + field->offset : 0;
 }
 
 struct error *clr_statics_begin(struct clr *clr, struct clr_static_iterator *ret)

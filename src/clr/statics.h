@@ -43,7 +43,7 @@ struct clr_thread_locals {
 bool clr_thread_locals_read(const struct clr *clr, const struct clr_thread *thread, struct clr_thread_locals *ret);
 /* The object that holds the statics with this index, 0 when the thread has none. */
 uint64_t clr_thread_static_holder(const struct clr *clr, const struct clr_thread_locals *locals, uint32_t tls_index);
-/* Address of a thread static's slot of one thread, 0 when it has none. */
+/* Address of a thread static's slot of one thread; 0 when it has none, or lies in the runtime's own block (numbers only). */
 uint64_t clr_thread_static_addr(const struct clr *clr, const struct clr_thread_locals *locals, const struct clr_statics *statics,
                                 const struct clr_field *field);
 

@@ -5,10 +5,14 @@
 
 #include "base/parallel.h"
 #include "clr/clr.h"
+#include "clr/finalizer.h"
 #include "clr/gc_heap.h"
 #include "clr/handle_table.h"
 #include "clr/loader_heap.h"
+#include "dump/live_linux.h"
 #include "heap/histogram.h"
+#include "heap/roots.h"
+#include "heap/starts.h"
 #include "session/ledger.h"
 #include "target/target.h"
 
@@ -23,7 +27,9 @@ struct session {
     struct gaps gaps;
     struct arena arena;
     struct target *target;
-    struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part, handles_part;
+    uint64_t lost_pages; /* of the dump file, already counted as a gap */
+    struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
+    struct part handles_part, finalizables_part, starts_part, roots_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
@@ -31,6 +37,9 @@ struct session {
     struct code_heaps code_heaps;
     struct ledger ledger;
     struct handle_table handles;
+    struct finalizables finalizables;
+    struct heap_starts starts;
+    struct roots roots;
 };
 
 static struct error *error_copy(const struct error *err)
@@ -40,12 +49,19 @@ static struct error *error_copy(const struct error *err)
     return error_create_at(err->code, err->addr, err->file, err->line, "%s", error_message(err));
 }
 
+static struct error *open_dump(const struct session_options *options, struct gaps *gaps, struct dump **ret)
+{
+    if (live_is_target(options->path)) return live_open(options->path, options->hold, gaps, ret);
+    return dump_open(options->path, gaps, options->progress, ret);
+}
+
 struct error *session_open(const struct session_options *options, struct session **ret)
 {
     struct session *session = calloc(1, sizeof(*session));
     struct target_options target_options = { .image_dirs = options->image_dirs,
                                              .image_dir_count = options->image_dir_count,
                                              .sysroot = options->sysroot };
+    char root[32];
     struct dump *dump;
     struct error *err;
 
@@ -53,7 +69,11 @@ struct error *session_open(const struct session_options *options, struct session
     session->options = *options;
     gaps_init(&session->gaps);
     arena_init(&session->arena);
-    err = dump_open(options->path, &session->gaps, options->progress, &dump);
+    err = open_dump(options, &session->gaps, &dump);
+    if (!err && !options->sysroot && live_is_target(options->path)) {
+        live_root(dump, root, sizeof(root));
+        target_options.sysroot = root;
+    }
     if (!err) err = target_open(dump, &target_options, &session->gaps, &session->target);
     if (err) {
         session_close(session);
@@ -66,11 +86,17 @@ struct error *session_open(const struct session_options *options, struct session
 void session_close(struct session *session)
 {
     if (!session) return;
+    roots_deinit(&session->roots);
+    heap_starts_deinit(&session->starts);
+    finalizables_deinit(&session->finalizables);
     handle_table_deinit(&session->handles);
     code_heaps_deinit(&session->code_heaps);
     loader_heap_blocks_deinit(&session->loader_heaps);
     histogram_deinit(&session->histogram);
     gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->roots_part.err);
+    error_destroy(session->starts_part.err);
+    error_destroy(session->finalizables_part.err);
     error_destroy(session->handles_part.err);
     error_destroy(session->ledger_part.err);
     error_destroy(session->code_part.err);
@@ -92,6 +118,13 @@ struct target *session_target(struct session *session)
 
 struct gaps *session_gaps(struct session *session)
 {
+    const struct byte_file *file = session->target->dump->file;
+    uint64_t lost = file ? atomic_load(&file->lost_pages) : 0;
+
+    if (lost > session->lost_pages)
+        gaps_add(&session->gaps, "dump file", 0, lost - session->lost_pages,
+                 "pages that were there when it was opened are gone; they read as zeros");
+    session->lost_pages = lost;
     return &session->gaps;
 }
 
@@ -174,6 +207,42 @@ struct error *session_handles(struct session *session, const struct handle_table
     TRY(session_gc_heaps(session, &heaps));
     BUILD_PART(&session->handles_part, handle_table_init(clr, heaps, &session->handles));
     *ret = &session->handles;
+    return NULL;
+}
+
+struct error *session_finalizables(struct session *session, const struct finalizables **ret)
+{
+    const struct gc_heaps *heaps;
+
+    TRY(session_gc_heaps(session, &heaps));
+    BUILD_PART(&session->finalizables_part, finalizables_init(clr, heaps, &session->finalizables));
+    *ret = &session->finalizables;
+    return NULL;
+}
+
+struct error *session_starts(struct session *session, const struct heap_starts **ret)
+{
+    const struct gc_heaps *heaps;
+
+    TRY(session_gc_heaps(session, &heaps));
+    BUILD_PART(&session->starts_part,
+               heap_starts_init(&session->starts, clr, heaps, session_threads(session), session->options.progress));
+    *ret = &session->starts;
+    return NULL;
+}
+
+struct error *session_roots(struct session *session, const struct roots **ret)
+{
+    const struct heap_starts *starts;
+    const struct handle_table *handles = NULL;
+    const struct finalizables *finalizables = NULL;
+
+    TRY(session_starts(session, &starts));
+    /* What is missing of the one is no reason to go without the others. */
+    gaps_add_error(&session->gaps, "GC handles", session_handles(session, &handles));
+    gaps_add_error(&session->gaps, "finalization queue", session_finalizables(session, &finalizables));
+    BUILD_PART(&session->roots_part, roots_init(&session->roots, clr, handles, finalizables, starts));
+    *ret = &session->roots;
     return NULL;
 }
 

@@ -16,6 +16,9 @@ struct histogram;
 struct loader_heap_blocks;
 struct code_heaps;
 struct handle_table;
+struct finalizables;
+struct heap_starts;
+struct roots;
 struct findings;
 struct session;
 
@@ -25,6 +28,7 @@ struct session_options {
     size_t image_dir_count;
     const char *sysroot;
     unsigned threads;          /* 0: as many as there are processors */
+    bool hold;                 /* a live process stands still until the session is closed, by the same thread */
     unsigned runtime;          /* which of several runtimes in the process, 0-based */
     struct progress *progress; /* may be NULL; borrowed */
 };
@@ -44,6 +48,12 @@ struct error *session_loader_heaps(struct session *session, const struct loader_
 struct error *session_code_heaps(struct session *session, const struct code_heaps **ret);
 /* All GC handles. */
 struct error *session_handles(struct session *session, const struct handle_table **ret);
+/* Objects with a finalizer. */
+struct error *session_finalizables(struct session *session, const struct finalizables **ret);
+/* Where objects start, and their dense numbers. */
+struct error *session_starts(struct session *session, const struct heap_starts **ret);
+/* What keeps objects alive from outside of the heap. */
+struct error *session_roots(struct session *session, const struct roots **ret);
 struct gaps *session_gaps(struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);

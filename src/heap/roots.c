@@ -1,0 +1,258 @@
+#include "heap/roots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clr/object.h"
+#include "target/stack.h"
+
+enum { STACK_SIZE_MAX = 1 << 30, STACK_STEP = 4096 };
+
+struct root_reader {
+    struct clr *clr;
+    const struct heap_starts *starts;
+    struct roots *roots;
+    struct clr_thread *threads;
+    size_t thread_count;
+    struct reference_types types; /* for the sizes of objects that stacks point into */
+};
+
+void roots_deinit(struct roots *roots)
+{
+    vec_deinit(&roots->list);
+}
+
+const char *root_kind_name(const struct root *root)
+{
+    switch (root->kind) {
+    case ROOT_STATIC:
+        return "static";
+    case ROOT_THREAD_STATIC:
+        return "thread_static";
+    case ROOT_HANDLE:
+        return handle_kind_name(root->handle_kind);
+    case ROOT_STACK:
+        return "stack (conservative)";
+    case ROOT_FINALIZER:
+        return "finalizer";
+    default:
+        return "finalizer_queue";
+    }
+}
+
+static void stack_name(const struct root *root, struct text *ret)
+{
+    static const char *const registers[DUMP_REGISTER_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
+                                                                "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip" };
+
+    text_printf(ret, "thread %u", root->os_id);
+    if (!root->addr && root->handle_kind < DUMP_REGISTER_COUNT) text_printf(ret, ", %s", registers[root->handle_kind]);
+    if (root->is_interior) text_puts(ret, ", into the object");
+}
+
+void root_name(struct clr *clr, const struct root *root, struct text *ret)
+{
+    if (root->kind == ROOT_STACK) {
+        stack_name(root, ret);
+        return;
+    }
+    if (root->field) {
+        text_puts(ret, clr_type_name(clr, root->type_addr));
+        text_printf(ret, ".%s", *root->field->name ? root->field->name : "?");
+    }
+    if (root->kind == ROOT_THREAD_STATIC) text_printf(ret, "%sthread %u", root->field ? ", " : "", root->os_id);
+}
+
+static struct error *add_root(struct root_reader *r, struct root root)
+{
+    uint32_t id;
+
+    if (!heap_starts_id(r->starts, root.object, &id)) return NULL;
+    return vec_push(&r->roots->list, root) ? NULL : &error_enomem;
+}
+
+/* A thread static's value in each thread that has one. */
+static struct error *add_thread_static(struct root_reader *r, const struct clr_static_iterator *it, const struct clr_field *field)
+{
+    for (size_t i = 0; i < r->thread_count; i++) {
+        struct root root = {
+            .kind = ROOT_THREAD_STATIC, .field = field, .type_addr = it->type->mt_addr, .os_id = r->threads[i].os_id
+        };
+        struct clr_thread_locals locals;
+
+        if (!clr_thread_locals_read(r->clr, &r->threads[i], &locals)) continue;
+        root.addr = clr_thread_static_addr(r->clr, &locals, &it->statics, field);
+        if (root.addr && memory_try_u64(r->clr->memory, root.addr, &root.object)) TRY(add_root(r, root));
+    }
+    return NULL;
+}
+
+static struct error *add_statics(struct root_reader *r, bool of_threads)
+{
+    struct clr_static_iterator it;
+    const struct clr_field *field;
+
+    TRY(clr_statics_begin(r->clr, &it));
+    while (clr_statics_next(&it, &field)) {
+        struct root root = { .kind = ROOT_STATIC, .field = field, .type_addr = it.type->mt_addr };
+
+        if (field->is_rva || (field->element_type != ELEMENT_CLASS && field->element_type != ELEMENT_VALUETYPE)) continue;
+        if (field->is_thread_static != of_threads) continue;
+        if (of_threads) {
+            TRY(add_thread_static(r, &it, field));
+            continue;
+        }
+        root.addr = clr_static_addr(r->clr, &it.statics, field);
+        if (root.addr && memory_try_u64(r->clr->memory, root.addr, &root.object)) TRY(add_root(r, root));
+    }
+    return NULL;
+}
+
+static struct error *add_handles(struct root_reader *r, const struct handle_table *handles)
+{
+    for (size_t i = 0; handles && i < handles->list.count; i++) {
+        const struct clr_handle *handle = &handles->list.data[i];
+        struct root root = { .kind = ROOT_HANDLE, .addr = handle->addr, .object = handle->object, .handle_kind = handle->kind };
+
+        if (handle_kind_is_strong(handle->kind)) TRY(add_root(r, root));
+    }
+    return NULL;
+}
+
+/* What holds a thread's statics: the array, the objects of its list of handles, and those still being made. */
+static struct error *add_thread_holders(struct root_reader *r, const struct clr_thread *thread)
+{
+    struct root root = { .kind = ROOT_THREAD_STATIC, .os_id = thread->os_id };
+    struct clr_thread_locals locals;
+    uint64_t handle, flight;
+
+    if (!clr_thread_locals_read(r->clr, thread, &locals)) return NULL;
+    root.object = locals.array_addr;
+    TRY(add_root(r, root));
+    for (uint32_t i = 0; locals.handles_addr && i < locals.handle_count; i++) {
+        root.addr = locals.handles_addr + 8ull * i;
+        if (!memory_try_u64(r->clr->memory, root.addr, &handle)) break;
+        if (handle && memory_try_u64(r->clr->memory, handle, &root.object)) TRY(add_root(r, root));
+    }
+    if (!clr_try_u64(r->clr, locals.data_addr, FIELD_ThreadLocalData_InFlightData, &flight)) return NULL;
+    for (unsigned i = 0; flight && i < 1024; i++) {
+        root.addr = flight;
+        if (clr_try_u64(r->clr, flight, FIELD_InFlightTLSData_TLSData, &handle) && handle &&
+            memory_try_u64(r->clr->memory, handle, &root.object))
+            TRY(add_root(r, root));
+        if (!clr_try_u64(r->clr, flight, FIELD_InFlightTLSData_Next, &flight)) break;
+    }
+    return NULL;
+}
+
+/* The object that `word` points at or into; false when it does neither. */
+static bool object_of_word(struct root_reader *r, uint64_t word, struct root *root)
+{
+    const struct heap_chunk *chunk = heap_chunk_at(r->starts, word);
+    const struct reference_type *type;
+    const uint8_t *bytes;
+    uint64_t start;
+
+    if (!chunk || !heap_starts_before(r->starts, word, &start)) return false;
+    root->object = start;
+    root->is_interior = start != word;
+    if (start == word) return true;
+    bytes = heap_chunk_bytes(chunk, start);
+    type = reference_types_get(&r->types, load_u64(bytes) & ~UINT64_C(7));
+    /* Into its data, not its header; room between objects holds nothing. */
+    return type && type->is_valid && type->mt_addr != r->types.free_mt && word >= start + 8 &&
+           word < start + reference_object_size(type, bytes) - 8;
+}
+
+static struct error *add_stack_words(struct root_reader *r, const struct dump_thread *thread, uint64_t start, uint64_t end)
+{
+    struct root root = { .kind = ROOT_STACK, .os_id = thread->os_id };
+
+    for (uint64_t at = start; at < end;) {
+        uint64_t size;
+        const uint8_t *bytes = memory_view(r->clr->memory, at, end - at, &size);
+
+        if (!bytes || size < 8) {
+            at = (at | (STACK_STEP - 1)) + 1;
+            continue;
+        }
+        if (size > end - at) size = end - at;
+        for (uint64_t off = 0; off + 8 <= size; off += 8) {
+            if (!object_of_word(r, load_u64(bytes + off), &root)) continue;
+            root.addr = at + off;
+            TRY(add_root(r, root));
+        }
+        at += size & ~UINT64_C(7);
+    }
+    return NULL;
+}
+
+static struct error *add_stack(struct root_reader *r, const struct dump_thread *thread)
+{
+    struct root root = { .kind = ROOT_STACK, .os_id = thread->os_id };
+    uint64_t start, end;
+
+    for (unsigned i = 0; thread->has_registers && i < DUMP_REGISTER_COUNT; i++) {
+        root.handle_kind = (uint8_t)i;
+        if (object_of_word(r, thread->registers[i], &root)) TRY(add_root(r, root));
+    }
+    if (!thread->sp) return NULL;
+    if (!target_stack(r->clr->target, thread, &start, &end)) {
+        gaps_add(r->clr->gaps, "stack roots", thread->sp, 1, "where a thread's stack ends is not known");
+        return NULL;
+    }
+    start = thread->sp & ~UINT64_C(7);
+    if (end > start && end - start <= STACK_SIZE_MAX) return add_stack_words(r, thread, start, end);
+    return NULL;
+}
+
+static struct error *add_finalizables(struct root_reader *r, const struct finalizables *finalizables, bool f_reachable)
+{
+    for (size_t i = 0; finalizables && i < finalizables->list.count; i++) {
+        const struct finalizable *entry = &finalizables->list.data[i];
+        struct root root = { .kind = f_reachable ? ROOT_FINALIZER : ROOT_FINALIZER_QUEUE,
+                             .addr = entry->slot_addr,
+                             .object = entry->object };
+
+        if (entry->is_f_reachable == f_reachable) TRY(add_root(r, root));
+    }
+    return NULL;
+}
+
+static struct error *add_all(struct root_reader *r, const struct handle_table *handles, const struct finalizables *finalizables)
+{
+    const struct dump *dump = r->clr->target->dump;
+
+    TRY(add_statics(r, false));
+    TRY(add_handles(r, handles));
+    TRY(add_statics(r, true));
+    for (size_t i = 0; i < r->thread_count; i++)
+        TRY(add_thread_holders(r, &r->threads[i]));
+    for (size_t i = 0; i < dump->threads.count; i++)
+        TRY(add_stack(r, &dump->threads.data[i]));
+    TRY(add_finalizables(r, finalizables, true));
+    return add_finalizables(r, finalizables, false);
+}
+
+struct error *roots_init(struct roots *ret, struct clr *clr, const struct handle_table *handles,
+                         const struct finalizables *finalizables, const struct heap_starts *starts)
+{
+    struct root_reader reader = { .clr = clr, .starts = starts, .roots = ret };
+    struct arena arena;
+    struct error *err;
+
+    *ret = (struct roots) { 0 };
+    arena_init(&arena);
+    err = clr_threads(clr, &arena, &reader.threads, &reader.thread_count);
+    if (err && err != &error_enomem) {
+        gaps_add_error(clr->gaps, "thread statics", err);
+        err = NULL;
+        reader.thread_count = 0;
+    }
+    if (!err && !reference_types_init(&reader.types, clr)) err = &error_enomem;
+    if (!err) err = add_all(&reader, handles, finalizables);
+    reference_types_deinit(&reader.types);
+    arena_deinit(&arena);
+    if (err) roots_deinit(ret);
+    return err;
+}

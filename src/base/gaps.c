@@ -20,23 +20,46 @@ void gaps_deinit(struct gaps *gaps)
     pthread_mutex_destroy(&gaps->lock);
 }
 
+/* Position of (what, why) in the list, which is kept in order, so that it is the same whichever thread came first. */
+static size_t gaps_find(const struct gaps *gaps, const char *what, const char *why, bool *found_ret)
+{
+    size_t low = 0, high = gaps->list.count;
+
+    *found_ret = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(gaps->list.data[middle].what, what);
+
+        if (order == 0) order = strcmp(gaps->list.data[middle].why, why);
+        if (order == 0) *found_ret = true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static void gaps_count(struct gaps *gaps, const char *what, uint64_t addr, uint64_t count, const char *why)
 {
+    bool found;
+    size_t at = gaps_find(gaps, what, why, &found);
     struct gap gap;
 
-    for (size_t i = 0; i < gaps->list.count; i++) {
-        struct gap *known = &gaps->list.data[i];
-        if (!strcmp(known->what, what) && !strcmp(known->why, why)) {
-            known->count += count;
-            return;
-        }
+    if (found) {
+        gaps->list.data[at].count += count;
+        if (addr && (!gaps->list.data[at].addr || addr < gaps->list.data[at].addr)) gaps->list.data[at].addr = addr;
+        return;
     }
     gap = (struct gap) { .what = strdup(what), .why = strdup(why), .count = count, .addr = addr };
     if (gaps->list.count >= GAPS_MAX || !gap.what || !gap.why || !vec_push(&gaps->list, gap)) {
         free(gap.what);
         free(gap.why);
         gaps->not_kept++;
+        return;
     }
+    memmove(&gaps->list.data[at + 1], &gaps->list.data[at], (gaps->list.count - 1 - at) * sizeof(gap));
+    gaps->list.data[at] = gap;
 }
 
 void gaps_add(struct gaps *gaps, const char *what, uint64_t addr, uint64_t count, const char *why_format, ...)

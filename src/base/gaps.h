@@ -18,13 +18,13 @@ struct gap {
     char *what;     /* owned by the list: "module metadata" */
     char *why;      /* "pages not in the dump, file not found: /app/His.dll" */
     uint64_t count; /* how often */
-    uint64_t addr;  /* the first one's address, 0 if none */
+    uint64_t addr;  /* the lowest one's address, 0 if none */
 };
 
 struct gaps {
     pthread_mutex_t lock;
-    VEC(struct gap) list;
-    uint64_t not_kept; /* different gaps beyond GAPS_MAX */
+    VEC(struct gap) list; /* in the order of what, why */
+    uint64_t not_kept;    /* different gaps beyond GAPS_MAX */
 };
 
 void gaps_init(struct gaps *gaps);

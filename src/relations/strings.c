@@ -14,7 +14,7 @@
  *
  *     String {MethodTable, u32 length, UTF-16 units}
  */
-enum { STRING_LENGTH_OFF = 8, STRING_CHARS_OFF = 12, SHOWN_UNITS = 4096 };
+enum { STRING_LENGTH_OFF = 8, STRING_CHARS_OFF = 12, SHOWN_UNITS = 4096, PREVIEW_UNITS = 100 };
 
 struct distinct_string {
     uint64_t hash;
@@ -29,11 +29,12 @@ struct strings_cursor {
     VEC(struct distinct_string) list;
     struct map index; /* hash -> index + 1 in list */
     size_t next;
-    struct text value;
+    struct text value, preview;
+    uint64_t columns_needed;
     uint64_t count, bytes;
 };
 
-enum { ADDRESS, LENGTH, VALUE, COUNT, SIZE, WASTED };
+enum { ADDRESS, LENGTH, VALUE, COUNT, SIZE, WASTED, PREVIEW };
 
 /* FNV-1a over 8 bytes at a time, then the rest; the length is part of it. */
 static uint64_t hash_units(const uint8_t *p, size_t size)
@@ -119,8 +120,9 @@ static struct error *strings_begin(struct session *session, const struct request
     uint64_t total = 0;
     struct error *err;
 
-    (void)request;
+    cursor->columns_needed = request->columns_needed;
     text_init(&cursor->value);
+    text_init(&cursor->preview);
     map_init(&cursor->index);
     cursor->session = session;
     TRY(session_clr(session, &clr));
@@ -136,24 +138,35 @@ static struct error *strings_begin(struct session *session, const struct request
     return err;
 }
 
+/* The first `most` units of a string into `ret`, with an ellipsis when there are more. */
+static void read_value(const struct strings_cursor *cursor, const struct distinct_string *string, uint32_t most, struct text *ret)
+{
+    uint32_t shown = string->length < most ? string->length : most;
+    const uint8_t *units = memory_try_span(cursor->clr->memory, string->addr + STRING_CHARS_OFF, 2ull * shown);
+
+    text_clear(ret);
+    if (units) text_append_utf16(ret, units, shown);
+    if (shown < string->length) text_puts(ret, "\xe2\x80\xa6");
+}
+
 static struct error *strings_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct strings_cursor *cursor = cursor_;
     const struct distinct_string *string;
-    uint32_t shown;
-    const uint8_t *units;
 
     *more_ret = cursor->next < cursor->list.count;
     if (!*more_ret) return NULL;
     string = &cursor->list.data[cursor->next++];
-    shown = string->length < SHOWN_UNITS ? string->length : SHOWN_UNITS;
-    text_clear(&cursor->value);
-    units = memory_try_span(cursor->clr->memory, string->addr + STRING_CHARS_OFF, 2ull * shown);
-    if (units) text_append_utf16(&cursor->value, units, shown);
-    if (shown < string->length) text_puts(&cursor->value, "\xe2\x80\xa6");
+    if (cursor->columns_needed & 1 << VALUE) {
+        read_value(cursor, string, SHOWN_UNITS, &cursor->value);
+        value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
+    }
+    if (cursor->columns_needed & 1 << PREVIEW) {
+        read_value(cursor, string, PREVIEW_UNITS, &cursor->preview);
+        value_textn(&row[PREVIEW], text_cstr(&cursor->preview), cursor->preview.length);
+    }
     value_u64(&row[ADDRESS], string->addr);
     value_u64(&row[LENGTH], string->length);
-    value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
     value_u64(&row[COUNT], string->count);
     value_u64(&row[SIZE], string->bytes);
     value_u64(&row[WASTED], string->bytes - string->bytes / string->count);
@@ -165,6 +178,7 @@ static void strings_end(void *cursor_)
     struct strings_cursor *cursor = cursor_;
 
     text_deinit(&cursor->value);
+    text_deinit(&cursor->preview);
     map_deinit(&cursor->index);
     vec_deinit(&cursor->list);
 }
@@ -184,6 +198,7 @@ static const struct column columns[] = {
     { "count", COLUMN_COUNT, "strings with this text" },
     { "size", COLUMN_BYTES, "bytes of all of them" },
     { "wasted", COLUMN_BYTES, "bytes of all but one" },
+    { "preview", COLUMN_TEXT, "the text, cut after 100 units", COLUMN_TEXT_ONLY },
 };
 
 const struct relation relation_strings = {
@@ -192,8 +207,8 @@ const struct relation relation_strings = {
     .topic = "GC heap",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
-    .commands = { { "strings", .columns = "count,size,wasted,length,address,value" },
-                  { "dumpheap -strings", .columns = "count,size,value", .titles = "Count|TotalSize|Value", .sort = "size",
+    .commands = { { "strings", .columns = "count,size,wasted,length,address,preview" },
+                  { "dumpheap -strings", .columns = "count,size,preview", .titles = "Count|TotalSize|Value", .sort = "size",
                     .help = "largest last, as SOS prints it" } },
     .empty = "the GC heap is not in this dump, or has no strings",
     .cursor_size = sizeof(struct strings_cursor),

@@ -1,26 +1,27 @@
 #include "session/ledger.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
-#include "clr/clr.h"
-#include "clr/executable_memory.h"
-#include "clr/gc_heap.h"
-#include "clr/loader_heap.h"
+#include "session/ledger_claims.h"
 #include "session/session.h"
-#include "target/stack.h"
 #include "target/target.h"
 
 static const char *const use_names[USE_COUNT] = {
-    [USE_OTHER] = "other",
-    [USE_NATIVE_HEAP] = "native heap",
+    [USE_OTHER] = "unaccounted",
+    [USE_NATIVE_HEAP] = "native heap, not walked",
     [USE_MAPPED_FILE] = "mapped files",
     [USE_EXECUTABLE] = "executable memory, other",
     [USE_DOUBLE_MAPPED] = "second views of executable memory",
     [USE_NATIVE_IMAGE] = "native images",
     [USE_MANAGED_IMAGE] = "managed images",
+    [USE_MALLOC_USED] = "native heap, in use",
+    [USE_MALLOC_FREE] = "native heap, free",
+    [USE_MALLOC_MAPPED] = "native heap, mmapped",
+    [USE_ENDED_STACK] = "stacks of ended threads",
+    [USE_SIGNAL_STACK] = "signal stacks",
+    [USE_THREAD_LOCAL] = "thread-local storage",
     [USE_STACK] = "thread stacks",
+    [USE_HANDLES] = "GC handle tables",
     [USE_GC_BOOKKEEPING] = "GC bookkeeping",
     [USE_CODE_HEAP] = "jitted code",
     [USE_LOADER_HEAP] = "loader heaps",
@@ -44,178 +45,39 @@ bool ledger_use_is_gc(enum ledger_use use)
     return use >= USE_GC_FREE;
 }
 
-/* Start or end of a claim. `committed` events belong to the dump's ranges, the others to uses. */
+/* ---- the sweep ---- */
+
+/* Start or end of a claim, or of a committed range. */
 struct event {
     uint64_t addr;
     int16_t delta; /* +1 start, -1 end */
-    int16_t use;   /* -1: a committed range */
+    int16_t use;   /* COMMITTED, or the use */
 };
 
-struct accountant {
-    struct session *session;
-    struct target *target;
-    struct ledger *ledger;
-    VEC(struct event) events;
-    bool failed;
-};
+enum { COMMITTED = -1 };
 
-static void add_interval(struct accountant *a, uint64_t start, uint64_t end, int use)
+typedef VEC(struct event) events;
+
+static bool add_events(events *list, uint64_t start, uint64_t end, int use)
 {
     struct event from = { start, 1, (int16_t)use }, to = { end, -1, (int16_t)use };
 
-    if (end <= start) return;
-    if (!vec_push(&a->events, from) || !vec_push(&a->events, to)) a->failed = true;
+    return vec_push(list, from) && vec_push(list, to);
 }
 
-static void claim(struct accountant *a, enum ledger_use use, uint64_t start, uint64_t end)
+static bool gather_events(const struct claims *claims, events *list)
 {
-    add_interval(a, start, end, (int)use);
-    a->ledger->rows[use].count++;
-}
-
-static bool ends_with(const char *s, const char *suffix)
-{
-    size_t length = strlen(s), tail = strlen(suffix);
-    return length >= tail && !strcasecmp(s + length - tail, suffix);
-}
-
-/* What a mapped file is, by its name and the image found there. */
-static enum ledger_use file_use(const struct target *target, const struct dump_file_map *map)
-{
-    const struct target_module *module = target_module_at(target, map->start);
-
-    if (strstr(map->path, "memfd:")) return USE_EXECUTABLE;
-    if (ends_with(map->path, ".dll") || ends_with(map->path, ".exe") || (module && module->is_pe)) return USE_MANAGED_IMAGE;
-    return module ? USE_NATIVE_IMAGE : USE_MAPPED_FILE;
-}
-
-static enum ledger_use range_use(const struct target *target, const struct dump_range *range)
-{
-    if (range->type == RANGE_IMAGE) return USE_NATIVE_IMAGE;
-    if (range->type == RANGE_MAPPED) return range->protection & (PROTECTION_EXEC | PROTECTION_WRITE) ? USE_EXECUTABLE : USE_MAPPED_FILE;
-    if (range->protection & PROTECTION_EXEC) return USE_EXECUTABLE;
-    if (range->protection & PROTECTION_WRITE || (target->is_windows && !target->dump->has_memory_info)) return USE_NATIVE_HEAP;
-    return USE_OTHER;
-}
-
-static void claim_ranges(struct accountant *a)
-{
-    const struct dump *dump = a->target->dump;
+    const struct dump *dump = claims->target->dump;
 
     for (size_t i = 0; i < dump->ranges.count; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
 
-        if (range->state != RANGE_COMMIT) continue;
-        add_interval(a, range->start, range->end, -1);
-        claim(a, range_use(a->target, range), range->start, range->end);
+        if (range->state != RANGE_COMMIT || range->end <= range->start) continue;
+        if (!add_events(list, range->start, range->end, COMMITTED)) return false;
     }
-    for (size_t i = 0; i < dump->file_maps.count; i++) {
-        const struct dump_file_map *map = &dump->file_maps.data[i];
-        claim(a, file_use(a->target, map), map->start, map->end);
-    }
-    /* An image's .bss is anonymous memory behind its file. On Windows a module is managed when its name says so: PE is common to both. */
-    for (size_t i = 0; i < a->target->modules.count; i++) {
-        const struct target_module *module = &a->target->modules.data[i];
-        claim(a, module->is_pe && !a->target->is_windows ? USE_MANAGED_IMAGE : USE_NATIVE_IMAGE, module->base, module->end);
-    }
-}
-
-static void claim_stacks(struct accountant *a)
-{
-    const struct dump *dump = a->target->dump;
-
-    for (size_t i = 0; i < dump->threads.count; i++) {
-        uint64_t start, end;
-
-        if (target_stack(a->target, &dump->threads.data[i], &start, &end)) claim(a, USE_STACK, start, end);
-    }
-}
-
-static enum ledger_use generation_use(enum gc_generation generation)
-{
-    static const enum ledger_use uses[] = { USE_GC_GEN0, USE_GC_GEN1, USE_GC_GEN2, USE_GC_LOH, USE_GC_POH, USE_GC_FROZEN, USE_GC_EPHEMERAL };
-    return uses[generation];
-}
-
-static void claim_gc(struct accountant *a, const struct gc_heaps *heaps)
-{
-    enum { PAGE = 4096 };
-
-    for (size_t i = 0; i < heaps->segments.count; i++) {
-        const struct gc_segment *segment = &heaps->segments.data[i];
-        enum ledger_use use = generation_use(segment->generation);
-        uint64_t start = segment->start & ~(uint64_t)(PAGE - 1);
-
-        claim(a, use, start, segment->committed > segment->end ? segment->committed : segment->end);
-        if (segment->reserved > start && segment->generation != GC_FROZEN) a->ledger->rows[use].reserved += segment->reserved - start;
-    }
-    for (size_t i = 0; i < heaps->free_regions.count; i++) {
-        const struct gc_free_region *region = &heaps->free_regions.data[i];
-
-        claim(a, USE_GC_FREE, region->start & ~(uint64_t)(PAGE - 1), region->committed);
-        if (region->reserved > region->start) a->ledger->rows[USE_GC_FREE].reserved += region->reserved - (region->start & ~(uint64_t)(PAGE - 1));
-    }
-    /* Committed memory inside the GC's reservation that is in no segment: still the GC's. */
-    if (heaps->bookkeeping_size)
-        claim(a, USE_GC_BOOKKEEPING, heaps->bookkeeping_start, heaps->bookkeeping_start + heaps->bookkeeping_size);
-}
-
-static void claim_loader(struct accountant *a, const struct loader_heap_blocks *blocks)
-{
-    for (size_t i = 0; i < blocks->list.count; i++) {
-        const struct loader_heap_block *block = &blocks->list.data[i];
-
-        claim(a, USE_LOADER_HEAP, block->start, block->start + block->committed_size);
-        a->ledger->rows[USE_LOADER_HEAP].reserved += block->reserved_size;
-    }
-}
-
-static void claim_code(struct accountant *a, const struct code_heaps *heaps)
-{
-    for (size_t i = 0; i < heaps->list.count; i++) {
-        const struct code_heap *heap = &heaps->list.data[i];
-
-        claim(a, USE_CODE_HEAP, heap->start, heap->start + (heap->committed_known ? heap->committed_size : heap->reserved_size));
-        a->ledger->rows[USE_CODE_HEAP].reserved += heap->reserved_size;
-    }
-}
-
-static void claim_executable(struct accountant *a, struct clr *clr)
-{
-    struct executable_memory memory;
-
-    if (!executable_memory_init(clr, &memory)) return;
-    for (size_t i = 0; i < memory.blocks.count; i++)
-        claim(a, USE_EXECUTABLE, memory.blocks.data[i].start, memory.blocks.data[i].end);
-    for (size_t i = 0; i < memory.views.count; i++)
-        claim(a, USE_DOUBLE_MAPPED, memory.views.data[i].start, memory.views.data[i].end);
-    executable_memory_deinit(&memory);
-}
-
-/* Each part of the CLR on its own: what one lacks the others still tell. */
-static void claim_clr(struct accountant *a)
-{
-    struct gaps *gaps = session_gaps(a->session);
-    struct clr *clr;
-    const struct gc_heaps *heaps;
-    const struct loader_heap_blocks *blocks;
-    const struct code_heaps *code;
-    struct error *err = session_clr(a->session, &clr);
-
-    if (err) {
-        gaps_add_error(gaps, "CLR", err);
-        return;
-    }
-    err = session_gc_heaps(a->session, &heaps);
-    if (!err) claim_gc(a, heaps);
-    gaps_add_error(gaps, "GC heap", err);
-    err = session_loader_heaps(a->session, &blocks);
-    if (!err) claim_loader(a, blocks);
-    gaps_add_error(gaps, "loader heaps", err);
-    err = session_code_heaps(a->session, &code);
-    if (!err) claim_code(a, code);
-    gaps_add_error(gaps, "jitted code", err);
-    claim_executable(a, clr);
+    for (size_t i = 0; i < claims->list.count; i++)
+        if (!add_events(list, claims->list.data[i].start, claims->list.data[i].end, claims->list.data[i].use)) return false;
+    return true;
 }
 
 static int compare_events(const void *a, const void *b)
@@ -224,40 +86,86 @@ static int compare_events(const void *a, const void *b)
     return left->addr < right->addr ? -1 : left->addr > right->addr;
 }
 
-/* Hands every committed byte to the strongest claim over it. */
-static void sweep(struct accountant *a)
+static bool add_piece(struct ledger *ledger, uint64_t start, uint64_t end, enum ledger_use use)
 {
-    uint32_t open[USE_COUNT] = { 0 };
-    uint32_t committed = 0;
+    struct ledger_piece *last = ledger->pieces.count ? &ledger->pieces.data[ledger->pieces.count - 1] : NULL;
+    struct ledger_piece piece = { start, end, use };
+
+    ledger->rows[use].committed += end - start;
+    if (last && last->end == start && last->use == use) {
+        last->end = end;
+        return true;
+    }
+    return vec_push(&ledger->pieces, piece);
+}
+
+/* Hands every committed byte to the strongest claim over it. */
+static bool sweep(struct ledger *ledger, events *list)
+{
+    uint32_t open[USE_COUNT] = { 0 }, committed = 0;
     uint64_t at = 0;
 
-    vec_sort(&a->events, compare_events);
-    for (size_t i = 0; i < a->events.count; i++) {
-        const struct event *event = &a->events.data[i];
+    vec_sort(list, compare_events);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct event *event = &list->data[i];
 
         if (event->addr > at && committed) {
             int use = USE_COUNT - 1;
 
             while (use > 0 && !open[use])
                 use--;
-            a->ledger->rows[use].committed += event->addr - at;
+            if (!add_piece(ledger, at, event->addr, (enum ledger_use)use)) return false;
         }
         at = event->addr;
-        if (event->use < 0)
+        if (event->use == COMMITTED)
             committed += (uint32_t)event->delta;
         else
             open[event->use] += (uint32_t)event->delta;
     }
+    return true;
 }
 
-static void finish(struct accountant *a)
-{
-    struct ledger *ledger = a->ledger;
+/* ---- rows ---- */
 
-    for (size_t i = 0; i < USE_COUNT; i++)
+/* Moves up to `bytes` from one row to another. */
+static void move_bytes(struct ledger *ledger, enum ledger_use from, enum ledger_use to, uint64_t bytes)
+{
+    if (bytes > ledger->rows[from].committed) bytes = ledger->rows[from].committed;
+    ledger->rows[from].committed -= bytes;
+    ledger->rows[to].committed += bytes;
+}
+
+/* The memory of malloc's heaps by what its chunks are. */
+static void split_malloc(struct ledger *ledger)
+{
+    struct ledger_row *used = &ledger->rows[USE_MALLOC_USED];
+    uint64_t bytes = 0, blocks = 0, free_blocks = 0, not_walked = 0;
+
+    for (size_t i = 0; i < ledger->malloc.arenas.count; i++) {
+        const struct malloc_arena *arena = &ledger->malloc.arenas.data[i];
+
+        bytes += arena->sum[MALLOC_USED].bytes;
+        blocks += arena->sum[MALLOC_USED].count;
+        free_blocks += arena->sum[MALLOC_CACHED].count + arena->sum[MALLOC_FAST].count + arena->sum[MALLOC_FREE].count +
+                       arena->sum[MALLOC_TOP].count;
+        not_walked += arena->not_walked;
+    }
+    used->count = blocks;
+    ledger->rows[USE_MALLOC_FREE].count = free_blocks;
+    move_bytes(ledger, USE_MALLOC_USED, USE_NATIVE_HEAP, not_walked);
+    if (used->committed > bytes) move_bytes(ledger, USE_MALLOC_USED, USE_MALLOC_FREE, used->committed - bytes);
+}
+
+static void fill_rows(struct ledger *ledger, const struct claims *claims)
+{
+    for (size_t i = 0; i < USE_COUNT; i++) {
         ledger->rows[i].use = (enum ledger_use)i;
+        ledger->rows[i].count = claims->count[i];
+        ledger->rows[i].reserved = claims->reserved[i];
+    }
     ledger->not_counted = ledger->rows[USE_DOUBLE_MAPPED].committed;
     ledger->rows[USE_DOUBLE_MAPPED].committed = 0;
+    split_malloc(ledger);
     for (size_t i = 0; i < USE_COUNT; i++) {
         struct ledger_row *row = &ledger->rows[i];
 
@@ -266,18 +174,98 @@ static void finish(struct accountant *a)
     }
 }
 
+/* ---- putting it together ---- */
+
+static int compare_exclusions(const void *a, const void *b)
+{
+    const struct malloc_exclusion *left = a, *right = b;
+
+    if (left->start != right->start) return left->start < right->start ? -1 : 1;
+    return left->end < right->end ? -1 : left->end > right->end;
+}
+
+/* malloc's heaps are looked for in what nobody surer claims: a look at each page of a large GC heap would cost more than the walk.
+ */
+static struct error *find_malloc(struct claims *claims, struct ledger *ledger)
+{
+    VEC(struct malloc_exclusion) list = { 0 };
+    struct malloc_options options = { .threads = session_threads(claims->session) };
+    struct error *err = NULL;
+
+    for (size_t i = 0; i < claims->list.count && !err; i++) {
+        struct malloc_exclusion exclusion = { claims->list.data[i].start, claims->list.data[i].end };
+        if (!vec_push(&list, exclusion)) err = &error_enomem;
+    }
+    vec_sort(&list, compare_exclusions);
+    options.exclusions = list.data;
+    options.exclusion_count = list.count;
+    if (!err) err = glibc_malloc_init(claims->target, &options, session_gaps(claims->session), &ledger->malloc);
+    vec_deinit(&list);
+    return err;
+}
+
+static struct error *build(struct claims *claims, struct ledger *ledger)
+{
+    events list = { 0 };
+    bool done;
+
+    claims_of_threads(claims);
+    claims_of_runtime(claims);
+    if (claims->failed) return &error_enomem;
+    TRY(find_malloc(claims, ledger));
+    claims_of_ranges(claims, &ledger->malloc);
+    claims_of_malloc(claims, &ledger->malloc);
+    done = !claims->failed && gather_events(claims, &list) && sweep(ledger, &list);
+    vec_deinit(&list);
+    if (!done) return &error_enomem;
+    fill_rows(ledger, claims);
+    ledger_notes(claims->session, ledger, claims);
+    return NULL;
+}
+
 struct error *ledger_build(struct session *session, struct ledger *ret)
 {
-    struct accountant a = { .session = session, .target = session_target(session), .ledger = ret };
+    struct claims claims = { .session = session, .target = session_target(session) };
+    struct error *err;
 
-    *ret = (struct ledger){ 0 };
-    claim_ranges(&a);
-    claim_stacks(&a);
-    claim_clr(&a);
-    if (!a.failed) {
-        sweep(&a);
-        finish(&a);
+    *ret = (struct ledger) { 0 };
+    err = build(&claims, ret);
+    vec_deinit(&claims.list);
+    if (err) ledger_deinit(ret);
+    return err;
+}
+
+void ledger_deinit(struct ledger *ledger)
+{
+    glibc_malloc_deinit(&ledger->malloc);
+    vec_deinit(&ledger->pieces);
+}
+
+void ledger_range_uses(const struct ledger *ledger, uint64_t start, uint64_t end, uint64_t *bytes)
+{
+    size_t low = 0, high = ledger->pieces.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (ledger->pieces.data[middle].end <= start)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    vec_deinit(&a.events);
-    return a.failed ? &error_enomem : NULL;
+    for (; low < ledger->pieces.count && ledger->pieces.data[low].start < end; low++) {
+        const struct ledger_piece *piece = &ledger->pieces.data[low];
+        uint64_t from = piece->start > start ? piece->start : start, to = piece->end < end ? piece->end : end;
+
+        if (to > from) bytes[piece->use] += to - from;
+    }
+}
+
+struct error *session_malloc(struct session *session, const struct glibc_malloc **ret)
+{
+    const struct ledger *ledger;
+
+    TRY(session_ledger(session, &ledger));
+    *ret = &ledger->malloc;
+    return NULL;
 }

@@ -89,6 +89,7 @@ void session_close(struct session *session)
     roots_deinit(&session->roots);
     heap_starts_deinit(&session->starts);
     finalizables_deinit(&session->finalizables);
+    ledger_deinit(&session->ledger);
     handle_table_deinit(&session->handles);
     code_heaps_deinit(&session->code_heaps);
     loader_heap_blocks_deinit(&session->loader_heaps);

@@ -24,6 +24,8 @@ void text_puts(struct text *text, const char *s);
 void text_putc(struct text *text, char c);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+/* Digits in groups of three, as people read them: "190,214". */
+void text_number(struct text *text, uint64_t number);
 /* The string, "" when empty or out of memory. Borrowed until the next change. */
 const char *text_cstr(const struct text *text);
 

@@ -23,7 +23,7 @@ static struct error *gc_heaps_begin(struct session *session, const struct reques
 
 static void fill_segment(struct gc_heaps_cursor *cursor, const struct gc_segment *segment, struct value *row)
 {
-    uint64_t first = segment->start & ~(uint64_t)(PAGE - 1); /* the segment's or region's own start, in front of the first object */
+    uint64_t first = gc_segment_base(segment);
 
     value_u64(&row[HEAP], segment->heap);
     if (segment->generation <= GC_POH) value_u64(&row[GENERATION], segment->generation);
@@ -73,11 +73,14 @@ static void gc_heaps_footer(void *cursor_, struct text *ret)
 {
     const struct gc_heaps_cursor *cursor = cursor_;
 
-    text_printf(ret, "%s GC, %u heap%s, %s; objects in %llu bytes of %llu committed%s",
-                cursor->heaps->is_server ? "server" : "workstation", cursor->heaps->heap_count,
-                cursor->heaps->heap_count == 1 ? "" : "s", cursor->heaps->has_regions ? "regions" : "segments",
-                (unsigned long long)cursor->size, (unsigned long long)cursor->committed,
-                cursor->heaps->in_gc ? "; a GC was under way when the dump was taken" : "");
+    text_printf(ret, "%s GC, %u heap%s, %s; objects in ", cursor->heaps->is_server ? "server" : "workstation",
+                cursor->heaps->heap_count, cursor->heaps->heap_count == 1 ? "" : "s",
+                cursor->heaps->has_regions ? "regions" : "segments");
+    text_number(ret, cursor->size);
+    text_puts(ret, " bytes of ");
+    text_number(ret, cursor->committed);
+    text_puts(ret, " committed");
+    if (cursor->heaps->in_gc) text_puts(ret, "; a GC was under way when the dump was taken");
 }
 
 static const struct column columns[] = {

@@ -41,8 +41,13 @@ static void loader_heaps_footer(void *cursor_, struct text *ret)
 {
     const struct loader_heaps_cursor *cursor = cursor_;
 
-    text_printf(ret, "%zu blocks of %zu allocators, %llu bytes committed of %llu reserved", cursor->blocks->list.count,
-                cursor->blocks->allocator_count, (unsigned long long)cursor->committed, (unsigned long long)cursor->reserved);
+    text_number(ret, cursor->blocks->list.count);
+    text_printf(ret, " blocks of %zu allocator%s, ", cursor->blocks->allocator_count,
+                cursor->blocks->allocator_count == 1 ? "" : "s");
+    text_number(ret, cursor->committed);
+    text_puts(ret, " bytes committed of ");
+    text_number(ret, cursor->reserved);
+    text_puts(ret, " reserved");
 }
 
 static const struct column columns[] = {

@@ -132,8 +132,10 @@ static void modules_footer(void *cursor_, struct text *ret)
 {
     const struct modules_cursor *cursor = cursor_;
 
-    text_printf(ret, "%llu modules, %llu of them dynamic", (unsigned long long)cursor->count,
-                (unsigned long long)cursor->dynamic_count);
+    text_number(ret, cursor->count);
+    text_puts(ret, " modules, ");
+    text_number(ret, cursor->dynamic_count);
+    text_puts(ret, " of them dynamic");
 }
 
 static const struct column columns[] = {

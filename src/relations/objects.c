@@ -91,7 +91,11 @@ static void objects_footer(void *cursor_, struct text *ret)
 {
     const struct objects_cursor *cursor = cursor_;
 
-    text_printf(ret, "Total %llu objects, %llu bytes", (unsigned long long)cursor->count, (unsigned long long)cursor->bytes);
+    text_puts(ret, "Total ");
+    text_number(ret, cursor->count);
+    text_puts(ret, " objects, ");
+    text_number(ret, cursor->bytes);
+    text_puts(ret, " bytes");
 }
 
 static const struct column columns[] = {

@@ -187,8 +187,12 @@ static void strings_footer(void *cursor_, struct text *ret)
 {
     const struct strings_cursor *cursor = cursor_;
 
-    text_printf(ret, "%llu strings, %zu different ones, %llu bytes", (unsigned long long)cursor->count, cursor->list.count,
-                (unsigned long long)cursor->bytes);
+    text_number(ret, cursor->count);
+    text_puts(ret, " strings, ");
+    text_number(ret, cursor->list.count);
+    text_puts(ret, " different ones, ");
+    text_number(ret, cursor->bytes);
+    text_puts(ret, " bytes");
 }
 
 static const struct column columns[] = {

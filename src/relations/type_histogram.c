@@ -72,7 +72,11 @@ static void type_histogram_footer(void *cursor_, struct text *ret)
 {
     const struct type_histogram_cursor *cursor = cursor_;
 
-    text_printf(ret, "Total %llu objects, %llu bytes", (unsigned long long)cursor->count, (unsigned long long)cursor->bytes);
+    text_puts(ret, "Total ");
+    text_number(ret, cursor->count);
+    text_puts(ret, " objects, ");
+    text_number(ret, cursor->bytes);
+    text_puts(ret, " bytes");
 }
 
 static const struct column columns[] = {

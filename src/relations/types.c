@@ -49,7 +49,7 @@ enum {
     FLAGS,
 };
 
-enum { PARAMETER_MT, PARAMETER_MODULE, PARAMETER_NAME, PARAMETER_MODULE_NAME };
+enum { PARAMETER_MT, PARAMETER_MODULE, PARAMETER_NAME, PARAMETER_MODULE_NAME, PARAMETER_CLASS };
 
 static bool needs_heap(const struct types_cursor *cursor)
 {
@@ -71,6 +71,10 @@ static struct error *types_begin(struct session *session, const struct request *
     if (arguments[PARAMETER_NAME].given) cursor->name_filter = arguments[PARAMETER_NAME].s;
     if (arguments[PARAMETER_MODULE_NAME].given) cursor->module_filter = arguments[PARAMETER_MODULE_NAME].s;
     TRY(session_clr(session, &cursor->clr));
+    if (arguments[PARAMETER_CLASS].given &&
+        !clr_try_u64(cursor->clr, arguments[PARAMETER_CLASS].u, FIELD_EEClass_MethodTable, &cursor->only_mt))
+        return error_fault(arguments[PARAMETER_CLASS].u, "no EEClass at '%llx': address not in dump",
+                           (unsigned long long)arguments[PARAMETER_CLASS].u);
     if (needs_heap(cursor)) {
         err = session_histogram(session, &cursor->histogram);
         if (err && err->code == ERROR_CANCELLED) return err;
@@ -258,6 +262,7 @@ static const struct parameter parameters[] = {
     { "module", "-mt", PARAMETER_ADDRESS, false, "only types that this module defines" },
     { "name", "-name", PARAMETER_TEXT, false, "only types with exactly this name" },
     { "in", "-in", PARAMETER_TEXT, false, "only types of modules with this in their name; * is any" },
+    { "class", "-class", PARAMETER_ADDRESS, false, "only the type of this EEClass" },
 };
 
 const struct relation relation_types = {

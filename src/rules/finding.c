@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "rules/rule.h"
 
 struct finding *findings_add(struct findings *findings, const struct finding *proto)
@@ -39,19 +40,16 @@ const char *finding_text(struct findings *findings, const char *format, ...)
     return text ? text : "";
 }
 
-/* Digits in groups of three, as people read them. */
 const char *finding_number(struct findings *findings, uint64_t number)
 {
-    char digits[32], grouped[48];
-    int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
-    size_t out = 0;
+    struct text text;
+    const char *ret;
 
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0) grouped[out++] = ',';
-        grouped[out++] = digits[i];
-    }
-    grouped[out] = 0;
-    return finding_text(findings, "%s", grouped);
+    text_init(&text);
+    text_number(&text, number);
+    ret = finding_text(findings, "%s", text_cstr(&text));
+    text_deinit(&text);
+    return ret;
 }
 
 void finding_evidence(struct finding *finding, const char *text)

@@ -19,6 +19,12 @@ static void unmap(struct byte_file *file)
     munmap((void *)file->bytes.data, file->bytes.size);
 }
 
+/* They stay in the page cache as long as the system likes. */
+static void release_mapped(struct byte_file *file, uint64_t off, uint64_t size)
+{
+    byte_file_forget_zeros(file, off, size);
+}
+
 struct error *byte_file_map(struct byte_file *file, int fd, uint64_t size)
 {
     void *map;
@@ -28,6 +34,7 @@ struct error *byte_file_map(struct byte_file *file, int fd, uint64_t size)
     if (map == MAP_FAILED) return error_create(ERROR_IO, "cannot map '%s': %s", file->path, strerror(errno));
     file->bytes = (struct span) { map, size };
     file->close = unmap;
+    file->release = release_mapped;
     sigbus_register(map, size, &file->lost_pages);
     return NULL;
 }
@@ -102,7 +109,7 @@ static struct error *open_path(struct byte_file *file, struct gaps *gaps, struct
     return err;
 }
 
-static struct error *byte_file_create(const char *path, struct byte_file **ret)
+struct error *byte_file_create(const char *path, struct byte_file **ret)
 {
     struct byte_file *file = calloc(1, sizeof(*file));
 

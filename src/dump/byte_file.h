@@ -27,6 +27,8 @@ struct byte_file {
     atomic_uint_fast64_t lost_pages;
     /* Makes bytes [off, off + size) valid; NULL when all of them always are. Thread safe. False: they cannot be had. */
     bool (*ensure)(struct byte_file *file, uint64_t off, uint64_t size);
+    /* Gives the memory behind the bytes back where it can; they are read again when next ensured. May be NULL. */
+    void (*release)(struct byte_file *file, uint64_t off, uint64_t size);
     void (*close)(struct byte_file *file); /* releases `state` and `bytes` */
     void *state;
 };
@@ -39,6 +41,12 @@ struct error *byte_file_open(const char *path, struct gaps *gaps, struct progres
 void byte_file_close(struct byte_file *file);
 /* A file that is already in memory, for tests: `bytes` is borrowed and must outlive it. */
 struct error *byte_file_from_memory(struct span bytes, struct byte_file **ret);
+
+/* For one that reads a whole file once: nobody may hold on to bytes of [off, off + size). */
+static inline void byte_file_release(struct byte_file *file, uint64_t off, uint64_t size)
+{
+    if (file->release) file->release(file, off, size);
+}
 
 /* Gives back the memory behind [off, off + size), which must be all zeros; it still reads as zeros. */
 void byte_file_forget_zeros(struct byte_file *file, uint64_t off, uint64_t size);

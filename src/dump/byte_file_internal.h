@@ -33,6 +33,8 @@ struct decoder {
 const struct decoder *decoder_for(struct span head);
 bool decoder_is_plain(const struct decoder *decoder);
 
+/* An empty one; the caller sets the rest. */
+struct error *byte_file_create(const char *path, struct byte_file **ret);
 /* Maps `fd` whole: sets bytes and close, guarded against SIGBUS. */
 struct error *byte_file_map(struct byte_file *file, int fd, uint64_t size);
 /*

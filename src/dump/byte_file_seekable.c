@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
@@ -97,6 +98,24 @@ static bool seekable_ensure(struct byte_file *file, uint64_t off, uint64_t size)
     return all;
 }
 
+static void seekable_release(struct byte_file *file, uint64_t off, uint64_t size)
+{
+    struct seekable *state = file->state;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uint64_t end = off + size, i;
+
+    if (size == 0 || !span_holds(file->bytes, off, size)) return;
+    for (i = frame_at(state, off); i < state->table.count && state->table.offs[i + 1] <= end; i++) {
+        uintptr_t from = (uintptr_t)state->content + state->table.offs[i],
+                  to = (uintptr_t)state->content + state->table.offs[i + 1];
+        /* Frames that share a page with others stay. */
+        if (state->table.offs[i] < off || from % page || to % page) continue;
+        if (atomic_load(&state->frame_state[i]) != FRAME_DONE) continue;
+        madvise((void *)from, to - from, MADV_DONTNEED);
+        atomic_store_explicit(&state->frame_state[i], FRAME_NONE, memory_order_release);
+    }
+}
+
 static void seekable_destroy(struct seekable *state, uint64_t size)
 {
     if (!state) return;
@@ -175,6 +194,7 @@ struct error *byte_file_open_seekable(struct byte_file *file, int fd, struct gap
     file->bytes = (struct span) { state->content, size };
     file->state = state;
     file->ensure = seekable_ensure;
+    file->release = seekable_release;
     file->close = seekable_close;
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump/live_linux.h"
 #include "formats/elf.h"
 
 static const struct dump_format *const dump_formats[] = {
@@ -104,19 +105,28 @@ static struct error *open_format(struct dump *dump, struct gaps *gaps)
     return unknown_file(dump->file);
 }
 
-struct error *dump_open_file(struct byte_file *file, struct gaps *gaps, struct dump **ret)
+struct error *dump_create(struct byte_file *file, struct dump **ret)
 {
     struct dump *dump = calloc(1, sizeof(*dump));
-    struct error *err;
 
-    if (!dump) {
-        byte_file_close(file);
-        return &error_enomem;
-    }
+    if (!dump) return &error_enomem;
     arena_init(&dump->arena);
     dump->file = file;
     dump->kind = "unknown";
     dump->truncated = file->truncated;
+    *ret = dump;
+    return NULL;
+}
+
+struct error *dump_open_file(struct byte_file *file, struct gaps *gaps, struct dump **ret)
+{
+    struct dump *dump;
+    struct error *err = dump_create(file, &dump);
+
+    if (err) {
+        byte_file_close(file);
+        return err;
+    }
     err = open_format(dump, gaps);
     if (err) {
         dump_close(dump);
@@ -130,8 +140,7 @@ struct error *dump_open(const char *path, struct gaps *gaps, struct progress *pr
 {
     struct byte_file *file;
 
-    if (!strncmp(path, "pid:", 4))
-        return error_create(ERROR_UNSUPPORTED, "cannot open '%s': live processes are not supported, make a dump first", path);
+    if (live_is_target(path)) return live_open(path, false, gaps, ret);
     TRY(byte_file_open(path, gaps, progress, &file));
     return dump_open_file(file, gaps, ret);
 }

@@ -56,14 +56,16 @@ struct dump_thread {
     uint64_t tls_base; /* fs_base (Linux), TEB (Windows) */
     uint64_t registers[DUMP_REGISTER_COUNT];
     bool has_registers;
-    const char *name; /* arena, NULL when unknown */
+    struct span
+        raw_registers; /* as the kernel lays them out (user_regs_struct, user_pt_regs); empty when unknown, and for minidumps */
+    const char *name;  /* arena, NULL when unknown */
 };
 
 struct dump {
     struct byte_file *file; /* owned */
     struct arena arena;
     const char *format; /* "elf-core", "minidump", "live" */
-    const char *kind;   /* "full", "heap", "mini", "triage", "gcore", "kernel", "unknown" */
+    const char *kind;   /* "full", "heap", "mini", "triage", "gcore", "kernel", "live", "unknown" */
     const char *os;     /* "linux", "windows" */
     const char *arch;   /* "x64", "arm64", "x86", "arm" */
     uint32_t pid;
@@ -87,7 +89,10 @@ struct dump_format {
     struct error *(*open)(struct dump *dump, struct gaps *gaps);
 };
 
-/* Opens any supported file, or "pid:N". Errors say what was found instead of a dump. `progress` may be NULL. */
+/* An empty one, for formats that are no file. Takes `file` unless it fails. Errors: ERROR_NOMEM. */
+struct error *dump_create(struct byte_file *file, struct dump **ret);
+/* Opens any supported file, or "pid:N" without holding it (dump/live_linux.h). Errors say what was found instead of a dump.
+ * `progress` may be NULL. */
 struct error *dump_open(const char *path, struct gaps *gaps, struct progress *progress, struct dump **ret);
 /* The same of a file that is already open; takes ownership of `file`, also on error. */
 struct error *dump_open_file(struct byte_file *file, struct gaps *gaps, struct dump **ret);

@@ -43,17 +43,15 @@ static void set_x64_registers(struct dump_thread *thread, struct span registers)
     thread->has_registers = true;
 }
 
-static bool set_registers(struct dump_thread *thread, struct span desc, uint16_t machine)
+bool dump_thread_set_registers(struct dump_thread *thread, struct span raw, uint16_t machine)
 {
-    struct span registers;
-
-    if (machine == ELF_MACHINE_X64 && span_slice(desc, PRSTATUS_REGISTERS, X64_WORDS * 8, &registers)) {
-        set_x64_registers(thread, registers);
+    if (machine == ELF_MACHINE_X64 && span_slice(raw, 0, X64_WORDS * 8, &thread->raw_registers)) {
+        set_x64_registers(thread, thread->raw_registers);
         return true;
     }
-    if (machine == ELF_MACHINE_ARM64 && span_slice(desc, PRSTATUS_REGISTERS, ARM64_WORDS * 8, &registers)) {
-        thread->sp = word(registers, ARM64_SP);
-        thread->ip = word(registers, ARM64_PC);
+    if (machine == ELF_MACHINE_ARM64 && span_slice(raw, 0, ARM64_WORDS * 8, &thread->raw_registers)) {
+        thread->sp = word(thread->raw_registers, ARM64_SP);
+        thread->ip = word(thread->raw_registers, ARM64_PC);
         return true;
     }
     return false;
@@ -67,7 +65,8 @@ static struct error *read_prstatus(struct dump *dump, struct span desc, uint16_t
         gaps_add(gaps, "thread", 0, 1, "its NT_PRSTATUS note has only %zu bytes", desc.size);
         return NULL;
     }
-    if (!set_registers(&thread, desc, machine)) gaps_add(gaps, "thread registers", 0, 1, "NT_PRSTATUS of %zu bytes", desc.size);
+    if (!dump_thread_set_registers(&thread, span_from(desc, PRSTATUS_REGISTERS), machine))
+        gaps_add(gaps, "thread registers", 0, 1, "NT_PRSTATUS of %zu bytes", desc.size);
     if (dump->threads.count >= LIMIT_THREADS) {
         gaps_add(gaps, "thread", 0, 1, "limit of %d threads", LIMIT_THREADS);
         return NULL;

@@ -19,5 +19,7 @@ struct elf_core_traces {
  */
 struct error *elf_core_read_notes(struct dump *dump, struct span notes, uint64_t align, uint16_t machine,
                                   struct elf_core_traces *traces, struct gaps *gaps);
+/* Registers as the kernel lays them out: `raw` must live as long as the dump. False when they are too few. */
+bool dump_thread_set_registers(struct dump_thread *thread, struct span raw, uint16_t machine);
 
 #endif

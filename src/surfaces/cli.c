@@ -68,6 +68,7 @@ static struct error *open_target(struct run *run, const struct options *options)
                                                .image_dir_count = options->images.list.count,
                                                .sysroot = options->sysroot,
                                                .threads = (unsigned)options->threads,
+                                               .hold = options->stop,
                                                .runtime = (unsigned)options->runtime,
                                                .progress = &run->line.progress };
     struct error *err;

@@ -33,6 +33,8 @@ const struct option options_table[] = {
       .help = "run this command; may be repeated, the dump is opened once" },
     { "--images", OPTION_LIST, AT(images), .argument = "DIR", .help = "look here for the process's files; may be repeated" },
     { "--sysroot", OPTION_TEXT, AT(sysroot), .argument = "DIR", .help = "root of the file system in which the process ran" },
+    { "--stop", OPTION_SWITCH, AT(stop),
+      .help = "hold a live process (pid:N) for the whole run; else only while registers are read" },
     { "--runtime", OPTION_NUMBER, AT(runtime), .argument = "N",
       .help = "which of several .NET runtimes in the process, as `runtimes` numbers them" },
     { "--threads", OPTION_NUMBER, AT(threads), .argument = "N", .help = "use N threads; by default one for each processor" },

@@ -26,6 +26,7 @@ struct options {
     struct words commands; /* -c */
     struct words images;
     const char *sysroot;
+    bool stop; /* a live process stands still for the whole run */
     const char *index;
     uint64_t threads;
     uint64_t runtime; /* which one of the process, 0-based */

@@ -245,6 +245,22 @@ static inline const uint8_t *segment_bytes(const struct memory *memory, const st
     return bytes;
 }
 
+/* Where a file gives only a part of what is asked for (a page of a live process that went, a damaged frame): a smaller one, up to
+ * the next 64 KiB or the next page. */
+static const uint8_t *view_part(const struct memory *memory, const struct memory_segment *segment, uint64_t addr, uint64_t *size)
+{
+    static const uint64_t steps[] = { 64 << 10, 4096 };
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        uint64_t part = steps[i] - addr % steps[i];
+        const uint8_t *bytes = part < *size ? segment_bytes(memory, segment, addr, part) : NULL;
+        if (!bytes) continue;
+        *size = part;
+        return bytes;
+    }
+    return NULL;
+}
+
 const uint8_t *memory_view_dumped(const struct memory *memory, uint64_t addr, uint64_t wanted, uint64_t *size_ret)
 {
     const struct memory_segment *segment = segment_at(memory, addr);
@@ -255,6 +271,7 @@ const uint8_t *memory_view_dumped(const struct memory *memory, uint64_t addr, ui
     size = segment->end - addr;
     if (size > wanted) size = wanted ? wanted : 1;
     bytes = segment_bytes(memory, segment, addr, size);
+    if (!bytes) bytes = view_part(memory, segment, addr, &size);
     if (bytes) *size_ret = size;
     return bytes;
 }

@@ -124,6 +124,34 @@ static void scan_image(struct dac_scan *scan, const struct dump *dump)
         if (writable_part(scan->module, &dump->ranges.data[i], &start, &end)) scan_range(scan, start, end);
 }
 
+/* The words of the table: the run, and what follows it behind a few null entries (functions of other systems, then vtables). */
+static void scan_read(const struct dac_scan *scan, struct dac_table *ret)
+{
+    enum { NULLS_MAX = 8 };
+    uint32_t nulls = 0;
+
+    for (uint64_t i = 0; ret->count < DAC_TABLE_MAX; i++) {
+        uint8_t raw[8];
+        uint64_t word;
+
+        if (!memory_try_read(scan->memory, scan->best_addr + i * scan->word_size, raw, scan->word_size)) break;
+        word = scan_word(scan, raw);
+        /* A word before the table may look like an address in the image; the table's first entries are variables. */
+        if (ret->count == 0 && word < scan->writable) continue;
+        if (word <= scan->module->base || word >= scan->module->end) {
+            bool is_null = word == (scan->word_size == 8 ? 0 : scan->module->base);
+
+            if (!is_null || nulls++ >= NULLS_MAX) break;
+            word = 0;
+        } else {
+            nulls = 0;
+        }
+        ret->words[ret->count++] = word;
+    }
+    while (ret->count && !ret->words[ret->count - 1])
+        ret->count--;
+}
+
 /*
  * Without the export. In 3.1 the entries are 32-bit offsets from the image base. Both forms were found so in full and heap dumps
  * of 3.1, 8, 9 and 10 on Linux.
@@ -139,16 +167,7 @@ static bool dac_table_from_scan(const struct target *target, const struct target
     }
     ret->source = GLOBAL_FROM_DAC_SCAN;
     ret->addr = scan.best_addr;
-    for (uint64_t i = 0; i < scan.best_count && ret->count < DAC_TABLE_MAX; i++) {
-        uint8_t raw[8];
-        uint64_t word;
-
-        if (!memory_try_read(scan.memory, scan.best_addr + i * scan.word_size, raw, scan.word_size)) return false;
-        word = scan_word(&scan, raw);
-        /* A word before the table may look like an address in the image; the table's first entries are variables. */
-        if (ret->count == 0 && word < scan.writable) continue;
-        ret->words[ret->count++] = word;
-    }
+    if (scan.best_count) scan_read(&scan, ret);
     return ret->count > 0;
 }
 

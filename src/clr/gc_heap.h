@@ -83,4 +83,16 @@ void gc_heaps_deinit(struct gc_heaps *heaps);
 
 const char *gc_generation_name(enum gc_generation generation);
 
+/*
+ * Where a segment's memory begins: the page of its first object, in segments before regions the one of its own heap_segment, which
+ * lies in front of them.
+ */
+static inline uint64_t gc_segment_base(const struct gc_segment *segment)
+{
+    enum { PAGE = 4096, HEADER_MAX = 1 << 16 };
+    bool has_header = segment->addr < segment->start && segment->start - segment->addr <= HEADER_MAX;
+
+    return (has_header ? segment->addr : segment->start) & ~(uint64_t)(PAGE - 1);
+}
+
 #endif

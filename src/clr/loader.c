@@ -107,6 +107,7 @@ static const char *module_path(struct clr *clr, uint64_t addr, uint64_t pe_image
     if (clr_try_u64(clr, addr, FIELD_Module_Path, &at)) path = read_path(clr, at);
     if (!*path && clr_try_u64(clr, pe_image, FIELD_PEImage_Path, &at)) path = read_path(clr, at);
     if (!*path && clr_try_u64(clr, addr, FIELD_Module_FileName, &at)) path = read_path(clr, at);
+    if (!*path && clr_try_u64(clr, pe_image, FIELD_PEImage_FileNameHint, &at)) path = read_path(clr, at);
     return path;
 }
 
@@ -205,9 +206,13 @@ struct error *clr_modules(struct clr *clr, struct clr_module *const **ret, size_
 
 uint64_t clr_module_load_context(const struct clr *clr, const struct clr_module *module)
 {
-    uint64_t binder, handle, object;
+    uint64_t host, binder = 0, handle, object;
 
-    if (!clr_try_u64(clr, module->pe_assembly_addr, FIELD_PEAssembly_AssemblyBinder, &binder) || !binder) return 0;
+    /* Before 10.0 a file module names its binder through its host assembly, and a dynamic one that of its maker. */
+    if (clr_try_u64(clr, module->pe_assembly_addr, FIELD_PEAssembly_HostAssembly, &host) && host)
+        clr_try_u64(clr, host, FIELD_HostAssembly_Binder, &binder);
+    if (!binder) clr_try_u64(clr, module->pe_assembly_addr, FIELD_PEAssembly_AssemblyBinder, &binder);
+    if (!binder) return 0;
     if (!clr_try_u64(clr, binder, FIELD_AssemblyBinder_AssemblyLoadContext, &handle) || !handle) return 0;
     return memory_try_u64(clr->memory, handle, &object) ? object : 0;
 }

@@ -10,7 +10,15 @@
 #include "base/limits.h"
 #include "clr/method_table.h"
 
-enum { TYPE_DESC_PTR = 0x0f, TYPE_DESC_BYREF = 0x10, TYPE_DESC_VAR = 0x13, TYPE_DESC_FNPTR = 0x1b, TYPE_DESC_MVAR = 0x1e };
+enum {
+    TYPE_DESC_PTR = 0x0f,
+    TYPE_DESC_BYREF = 0x10,
+    TYPE_DESC_VAR = 0x13,
+    TYPE_DESC_ARRAY = 0x14, /* arrays: 3.1 only, later ones are MethodTables */
+    TYPE_DESC_FNPTR = 0x1b,
+    TYPE_DESC_SZARRAY = 0x1d,
+    TYPE_DESC_MVAR = 0x1e,
+};
 
 /* The digits after the last backtick of a name ("List`1" -> 1); 0 and the whole length when there is none. */
 static uint32_t name_arity(const char *name, size_t length, size_t *stem_ret)
@@ -184,6 +192,10 @@ static bool append_type_desc(struct clr *clr, uint64_t desc, unsigned depth, str
             return false;
         text_putc(ret, (kind & 0xff) == TYPE_DESC_PTR ? '*' : '&');
         return true;
+    case TYPE_DESC_ARRAY:
+    case TYPE_DESC_SZARRAY:
+        return clr_try_u64(clr, desc, FIELD_ParamTypeDesc_TemplateMethodTable, &arg) && !(arg & 2) &&
+               clr_type_handle_name(clr, arg, depth + 1, ret);
     case TYPE_DESC_VAR:
     case TYPE_DESC_MVAR:
         return append_type_variable(clr, desc, ret);

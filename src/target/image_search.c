@@ -234,9 +234,9 @@ bool image_search_find(struct image_search *search, const char *path, bool (*acc
     for (size_t i = 0; i < search->dirs.count; i++) {
         if (search_dir(search->dirs.data[i], &parts, search->is_windows, &candidate)) return true;
     }
-    if (search->sysroot >= 0 && join(search->sysroot, &parts, 0, search->is_windows, joined) &&
-        try_candidate(open_file(search->sysroot, joined, RESOLVE_IN_ROOT), &candidate)) {
-        return true;
+    if (search->sysroot >= 0) {
+        return join(search->sysroot, &parts, 0, search->is_windows, joined) &&
+               try_candidate(open_file(search->sysroot, joined, RESOLVE_IN_ROOT), &candidate);
     }
     if (path[0] != '/' || !join(-1, &parts, 0, false, joined + 1)) return false;
     joined[0] = '/';

@@ -4,7 +4,7 @@
  *     --images DIR    below DIR: the longest tail of the path first, then shorter ones, down to the base name; no symbolic link
  * leads out of DIR. Paths of Windows are compared without regard to case.
  *     --sysroot DIR   DIR as the root directory, symbolic links included
- *     its own path    only when it is absolute and a regular file; for dumps of this machine
+ *     its own path    without --sysroot, when it is absolute and a regular file; for dumps of this machine
  *
  * Only regular files are opened, read-only, and the caller decides from their content whether one is the right one.
  */

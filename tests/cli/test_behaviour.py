@@ -125,7 +125,7 @@ class Output(unittest.TestCase):
         self.assertEqual(clrtrail.run(clrtrail.LEAK, 'modules', '--quiet').stderr, '')
 
     def test_a_closed_pipe_is_no_error(self):
-        command = f"'{os.environ.get('CLRTRAIL') or clrtrail.PROGRAM}' {clrtrail.LEAK} objects --jsonl | head -n 1"
+        command = f"'{os.environ.get('CLRTRAIL') or clrtrail.PROGRAM}' {clrtrail.LEAK} objects --jsonl --quiet | head -n 1"
         done = subprocess.run(['bash', '-c', command], cwd=clrtrail.FIXTURES, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stderr, '')
 

@@ -1,0 +1,178 @@
+#include "clr/frames.h"
+
+#include <string.h>
+
+#include "clr/method_desc.h"
+
+enum register_number { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RIP };
+
+struct clr_frame_kind {
+    const char *name;
+    enum constant identifier;
+    bool (*apply)(const struct clr *clr, uint64_t addr, uint64_t *registers); /* NULL: gives no registers */
+    bool has_method;                                                          /* FramedMethodFrame.MethodDesc */
+};
+
+/* CalleeSavedRegisters of a structure that holds them. */
+static bool apply_callee_saved(const struct clr *clr, uint64_t saved, uint64_t *registers)
+{
+    static const struct {
+        enum field field;
+        enum register_number number;
+    } places[] = { { FIELD_CalleeSavedRegisters_Rbx, RBX }, { FIELD_CalleeSavedRegisters_Rbp, RBP },
+                   { FIELD_CalleeSavedRegisters_R12, R12 }, { FIELD_CalleeSavedRegisters_R13, R13 },
+                   { FIELD_CalleeSavedRegisters_R14, R14 }, { FIELD_CalleeSavedRegisters_R15, R15 } };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
+        if (!clr_try_u64(clr, saved, places[i].field, &registers[places[i].number])) return false;
+    return true;
+}
+
+/* Compiled code keeps nothing in the other registers across the call. No return address: no call is under way. */
+static bool apply_inlined_call(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    uint64_t ip, sp, fp;
+
+    if (!clr_try_u64(clr, addr, FIELD_InlinedCallFrame_CallerReturnAddress, &ip) || !ip ||
+        !clr_try_u64(clr, addr, FIELD_InlinedCallFrame_CallSiteSP, &sp) ||
+        !clr_try_u64(clr, addr, FIELD_InlinedCallFrame_CalleeSavedFP, &fp))
+        return false;
+    registers[RIP] = ip;
+    registers[RSP] = sp;
+    registers[RBP] = fp;
+    return true;
+}
+
+static bool apply_transition(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    uint64_t block;
+
+    if (!clr_try_u64(clr, addr, FIELD_FramedMethodFrame_TransitionBlockPtr, &block) ||
+        !layout_has(&clr->layout, FIELD_TransitionBlock_CalleeSavedRegisters) ||
+        !layout_has(&clr->layout, FIELD_TransitionBlock_SIZE) ||
+        !apply_callee_saved(clr, clr_field_addr(clr, block, FIELD_TransitionBlock_CalleeSavedRegisters), registers) ||
+        !clr_try_u64(clr, block, FIELD_TransitionBlock_ReturnAddress, &registers[RIP]))
+        return false;
+    registers[RSP] = clr_field_addr(clr, block, FIELD_TransitionBlock_SIZE);
+    return true;
+}
+
+/* CONTEXT of the PAL and of Windows: the registers from rax to rip lie together, by their encoding. */
+static bool apply_context(const struct clr *clr, uint64_t context, bool all, uint64_t *registers)
+{
+    enum { CONTEXT_RAX = 0x78 };
+    static const uint8_t callee_saved[] = { RBX, RSP, RBP, R12, R13, R14, R15, RIP };
+    uint64_t read[UNWIND_X64_REGISTERS];
+
+    if (!memory_try_read(clr->memory, context + CONTEXT_RAX, read, sizeof(read))) return false;
+    if (all) memcpy(registers, read, sizeof(read));
+    for (size_t i = 0; !all && i < ARRAY_LENGTH(callee_saved); i++)
+        registers[callee_saved[i]] = read[callee_saved[i]];
+    return true;
+}
+
+static bool apply_software_exception(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    uint64_t ip;
+
+    if (!layout_has(&clr->layout, FIELD_SoftwareExceptionFrame_TargetContext) ||
+        !apply_context(clr, clr_field_addr(clr, addr, FIELD_SoftwareExceptionFrame_TargetContext), false, registers))
+        return false;
+    if (clr_try_u64(clr, addr, FIELD_SoftwareExceptionFrame_ReturnAddress, &ip) && ip) registers[RIP] = ip;
+    return true;
+}
+
+static bool apply_faulting_exception(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    return layout_has(&clr->layout, FIELD_FaultingExceptionFrame_TargetContext) &&
+           apply_context(clr, clr_field_addr(clr, addr, FIELD_FaultingExceptionFrame_TargetContext), true, registers);
+}
+
+static bool apply_resumable(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    uint64_t context;
+
+    return clr_try_u64(clr, addr, FIELD_ResumableFrame_TargetContextPtr, &context) && context &&
+           apply_context(clr, context, true, registers);
+}
+
+static bool apply_hijack(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    uint64_t args;
+
+    if (!clr_try_u64(clr, addr, FIELD_HijackFrame_HijackArgsPtr, &args) ||
+        !layout_has(&clr->layout, FIELD_HijackArgs_CalleeSavedRegisters) || !layout_has(&clr->layout, FIELD_HijackArgs_SIZE) ||
+        !apply_callee_saved(clr, clr_field_addr(clr, args, FIELD_HijackArgs_CalleeSavedRegisters), registers) ||
+        !clr_try_u64(clr, addr, FIELD_HijackFrame_ReturnAddress, &registers[RIP]))
+        return false;
+    registers[RSP] = clr_field_addr(clr, args, FIELD_HijackArgs_SIZE);
+    return true;
+}
+
+static const struct clr_frame_kind kinds[] = {
+    { "InlinedCallFrame", CONSTANT_InlinedCallFrameIdentifier, apply_inlined_call, false },
+    { "ResumableFrame", CONSTANT_ResumableFrameIdentifier, apply_resumable, false },
+    { "RedirectedThreadFrame", CONSTANT_RedirectedThreadFrameIdentifier, apply_resumable, false },
+    { "FaultingExceptionFrame", CONSTANT_FaultingExceptionFrameIdentifier, apply_faulting_exception, false },
+    { "SoftwareExceptionFrame", CONSTANT_SoftwareExceptionFrameIdentifier, apply_software_exception, false },
+    { "FuncEvalFrame", CONSTANT_FuncEvalFrameIdentifier, NULL, false },
+    { "PInvokeCalliFrame", CONSTANT_PInvokeCalliFrameIdentifier, apply_transition, false },
+    { "HijackFrame", CONSTANT_HijackFrameIdentifier, apply_hijack, false },
+    { "PrestubMethodFrame", CONSTANT_PrestubMethodFrameIdentifier, apply_transition, true },
+    { "CallCountingHelperFrame", CONSTANT_CallCountingHelperFrameIdentifier, apply_transition, true },
+    { "StubDispatchFrame", CONSTANT_StubDispatchFrameIdentifier, apply_transition, true },
+    { "ExternalMethodFrame", CONSTANT_ExternalMethodFrameIdentifier, apply_transition, true },
+    { "DynamicHelperFrame", CONSTANT_DynamicHelperFrameIdentifier, apply_transition, true },
+    { "ProtectValueClassFrame", CONSTANT_ProtectValueClassFrameIdentifier, NULL, false },
+    { "DebuggerClassInitMarkFrame", CONSTANT_DebuggerClassInitMarkFrameIdentifier, NULL, false },
+    { "DebuggerExitFrame", CONSTANT_DebuggerExitFrameIdentifier, NULL, false },
+    { "DebuggerU2MCatchHandlerFrame", CONSTANT_DebuggerU2MCatchHandlerFrameIdentifier, NULL, false },
+    { "ExceptionFilterFrame", CONSTANT_ExceptionFilterFrameIdentifier, NULL, false },
+};
+
+/* The chain ends with all ones. */
+static uint64_t frame_pointer(uint64_t addr)
+{
+    return addr == UINT64_MAX ? 0 : addr;
+}
+
+uint64_t clr_frame_first(const struct clr *clr, const struct clr_thread *thread)
+{
+    uint64_t addr;
+
+    return clr_try_u64(clr, thread->addr, FIELD_Thread_Frame, &addr) ? frame_pointer(addr) : 0;
+}
+
+bool clr_frame_read(const struct clr *clr, uint64_t addr, struct clr_frame *ret)
+{
+    uint64_t identifier, next;
+
+    if (!clr_try_u64(clr, addr, FIELD_Frame_Identifier, &identifier) || !clr_try_u64(clr, addr, FIELD_Frame_Next, &next))
+        return false;
+    *ret = (struct clr_frame) { .addr = addr, .next_addr = frame_pointer(next) };
+    for (size_t i = 0; identifier && i < ARRAY_LENGTH(kinds); i++)
+        if (clr->layout.constant[kinds[i].identifier] == identifier) ret->kind = &kinds[i];
+    return true;
+}
+
+const char *clr_frame_name(const struct clr_frame *frame)
+{
+    return frame->kind ? frame->kind->name : "Frame";
+}
+
+uint64_t clr_frame_method(const struct clr *clr, const struct clr_frame *frame)
+{
+    struct clr_method method;
+    uint64_t addr = 0;
+
+    if (frame->kind && frame->kind->has_method)
+        clr_try_u64(clr, frame->addr, FIELD_FramedMethodFrame_MethodDesc, &addr);
+    else if (frame->kind && frame->kind->apply == apply_inlined_call)
+        clr_try_u64(clr, frame->addr, FIELD_InlinedCallFrame_Datum, &addr); /* or the size of a calli's arguments */
+    return clr_method_at(clr, addr, &method) ? addr : 0;
+}
+
+bool clr_frame_apply(const struct clr *clr, const struct clr_frame *frame, uint64_t registers[UNWIND_X64_REGISTERS])
+{
+    return frame->kind && frame->kind->apply && frame->kind->apply(clr, frame->addr, registers);
+}

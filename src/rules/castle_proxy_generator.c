@@ -12,6 +12,7 @@
 
 #include "rules/dynamic_modules.h"
 #include "rules/heap_types.h"
+#include "rules/holder.h"
 #include "rules/rule.h"
 #include "session/session.h"
 
@@ -100,7 +101,8 @@ static struct error *add_costs(struct castle *castle, struct finding *finding)
     finding_cost(finding, "loader heap", loader);
     finding_cost(finding, "gc heap", castles.bytes + emit.bytes + instances);
     finding_cost(finding, "native heap", castle->generator->metadata_bytes);
-    return NULL;
+    if (!castle->histogram) return NULL;
+    return holder_find(castle->session, castle->findings, finding, &castle->generator->instance_types, "proxies");
 }
 
 static void add_common(struct castle *castle, struct finding *finding)

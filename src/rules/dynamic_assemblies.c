@@ -8,6 +8,7 @@
 
 #include "rules/dynamic_modules.h"
 #include "rules/heap_types.h"
+#include "rules/holder.h"
 #include "rules/rule.h"
 #include "session/session.h"
 
@@ -142,7 +143,9 @@ static struct error *report(struct session *session, struct findings *f, struct 
     finding_look(finding,
                  generator->from_bytes ? "modules --where 'kind = memory' --group name" : "modules --where dynamic --group name");
     finding_look(finding, finding_text(f, "dumpmodule -mt %llx", (unsigned long long)generator->largest_module));
-    return add_costs(session, survey, generator, histogram, finding);
+    TRY(add_costs(session, survey, generator, histogram, finding));
+    if (!generator->instance_types.count) return NULL;
+    return holder_find(session, f, finding, &generator->instance_types, "objects of these types");
 }
 
 static struct error *dynamic_assemblies_run(struct session *session, struct findings *findings)

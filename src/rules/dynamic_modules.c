@@ -293,14 +293,15 @@ void dynamic_survey_deinit(struct dynamic_survey *survey)
     for (size_t i = 0; i < survey->generators.count; i++) {
         vec_deinit(&survey->generators.data[i].patterns);
         map_deinit(&survey->generators.data[i].by_key);
+        map_deinit(&survey->generators.data[i].instance_types);
     }
     vec_deinit(&survey->generators);
     map_deinit(&survey->generator_of_module);
     arena_deinit(&survey->arena);
 }
 
-/* Adds the objects of one type to the pattern that its type_def belongs to. */
-static void count_instances(struct surveyor *s, struct dynamic_generator *generator, const struct clr_type *type,
+/* Adds the objects of one type to the pattern that its type_def belongs to. False: no memory. */
+static bool count_instances(struct surveyor *s, struct dynamic_generator *generator, const struct clr_type *type,
                             const struct histogram_row *row)
 {
     struct clr_module *module = clr_module_get(s->survey->clr, type->module_addr);
@@ -309,35 +310,37 @@ static void count_instances(struct surveyor *s, struct dynamic_generator *genera
     struct metadata md;
     uint64_t at;
 
-    if (!module || !clr_module_try_metadata(s->survey->clr, module, &md)) return;
-    collect_interfaces(s, &md, rid, generator->kind ? generator->kind->interface : NULL);
-    if (!map_get(&generator->by_key, pattern_key(s, &md, rid), &at) || at == 0) return;
+    if (!module || !clr_module_try_metadata(s->survey->clr, module, &md)) return true;
+    if (!collect_interfaces(s, &md, rid, generator->kind ? generator->kind->interface : NULL)) return true;
+    if (!map_get(&generator->by_key, pattern_key(s, &md, rid), &at) || at == 0) return true;
     pattern = &generator->patterns.data[at - 1];
     pattern->loaded_count++;
     pattern->instance_count += row->count;
     pattern->instance_bytes += row->bytes;
+    return map_put(&generator->instance_types, row->mt_addr, at);
 }
 
 struct error *dynamic_survey_instances(struct session *session, struct dynamic_survey *survey, struct dynamic_generator *generator)
 {
     struct surveyor surveyor = { .survey = survey };
     const struct histogram *histogram;
+    bool ok = true;
 
     TRY(session_histogram(session, &histogram));
-    for (size_t i = 0; i < histogram->rows.count; i++) {
+    for (size_t i = 0; ok && i < histogram->rows.count; i++) {
         const struct histogram_row *row = &histogram->rows.data[i];
         struct clr_type *type = clr_type_get(survey->clr, row->mt_addr);
         uint64_t index;
 
         if (type && !clr_type_is_array(type) && map_get(&survey->generator_of_module, type->module_addr, &index) &&
             &survey->generators.data[index] == generator)
-            count_instances(&surveyor, generator, type, row);
+            ok = count_instances(&surveyor, generator, type, row);
     }
     text_deinit(&surveyor.name);
     text_deinit(&surveyor.folded);
     text_deinit(&surveyor.interfaces);
     text_deinit(&surveyor.other);
-    return NULL;
+    return ok ? NULL : &error_enomem;
 }
 
 static int compare_blocks(const void *a, const void *b)

@@ -45,6 +45,7 @@ struct dynamic_generator {
     uint64_t example_module, largest_module, largest_module_types;
     VEC(struct dynamic_pattern) patterns; /* most types first */
     struct map by_key;                    /* pattern's key -> index + 1 */
+    struct map instance_types;            /* MethodTables of the patterns' types that have objects; see dynamic_survey_instances */
 };
 
 struct dynamic_survey {

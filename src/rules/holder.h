@@ -1,0 +1,20 @@
+/*
+ * Who keeps the objects of a finding alive: the root that holds most of them, and one shortest path from it.
+ */
+#ifndef CLRTRAIL_RULES_HOLDER_H
+#define CLRTRAIL_RULES_HOLDER_H
+
+#include "base/map.h"
+#include "rules/rule.h"
+
+struct session;
+
+/*
+ * Looks at the objects whose MethodTable is a key of `types`, sets root and path of the finding, and adds a sentence on how many of
+ * them are held by whom. `what` is their plural ("proxies"). A dump whose references cannot be followed costs this part only, as a
+ * gap. Errors: out of memory, cancelled.
+ */
+struct error *holder_find(struct session *session, struct findings *findings, struct finding *finding, const struct map *types,
+                          const char *what);
+
+#endif

@@ -176,7 +176,7 @@ static bool is_targetless(const struct run *run, const char *word)
 /* The commonest slip: a command without a dump, or one that exists only in plans. */
 static struct error *check_target(const struct run *run)
 {
-    static const char *const planned[] = { "ps", "snapshot" };
+    static const char *const planned[] = { "snapshot" };
     const char *word = run->target;
 
     if (access(word, F_OK) == 0) return NULL;

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TYPE, MT, MIN, MAX, GENERATION, SEGMENT, STRINGS, SHORT };
+#include "session/session.h"
+
+enum { TYPE, MT, MIN, MAX, GENERATION, SEGMENT, STRINGS, SHORT, LIVE, DEAD };
 
 const struct parameter heap_filter_parameters[HEAP_FILTER_PARAMETERS] = {
     [TYPE] = { "type", "-type", PARAMETER_TEXT, false, "only types with this in their name" },
@@ -14,6 +16,8 @@ const struct parameter heap_filter_parameters[HEAP_FILTER_PARAMETERS] = {
     [SEGMENT] = { "segment", "-segment", PARAMETER_ADDRESS, false, "only the segment with this address" },
     [STRINGS] = { "strings", "-strings", PARAMETER_SWITCH, false, "only strings" },
     [SHORT] = { "short", "-short", PARAMETER_SWITCH, false, "addresses only" },
+    [LIVE] = { "live", "-live", PARAMETER_SWITCH, false, "only objects that a root leads to" },
+    [DEAD] = { "dead", "-dead", PARAMETER_SWITCH, false, "only objects that no root leads to: garbage not yet collected" },
 };
 
 static const struct {
@@ -25,7 +29,7 @@ static const struct {
     { "frozen", GC_FROZEN }, { "foh", GC_FROZEN }, { "nongc", GC_FROZEN }, { "large", GC_LOH }, { "pinned", GC_POH },
 };
 
-struct error *heap_filter_init(struct heap_filter *filter, const struct argument *arguments)
+struct error *heap_filter_init(struct heap_filter *filter, struct session *session, const struct argument *arguments)
 {
     *filter = (struct heap_filter) { .size_max = UINT64_MAX };
     if (arguments[TYPE].given) filter->type = arguments[TYPE].s;
@@ -34,6 +38,9 @@ struct error *heap_filter_init(struct heap_filter *filter, const struct argument
     if (arguments[MAX].given) filter->size_max = arguments[MAX].u;
     if (arguments[SEGMENT].given) filter->segment_addr = arguments[SEGMENT].u;
     filter->strings = arguments[STRINGS].given;
+    filter->live = arguments[LIVE].given && !arguments[DEAD].given;
+    filter->dead = arguments[DEAD].given && !arguments[LIVE].given;
+    if (filter->live || filter->dead) TRY(session_graph(session, &filter->graph));
     if (!arguments[GENERATION].given) return NULL;
     for (size_t i = 0; i < ARRAY_COUNT(generation_words); i++)
         if (!strcasecmp(arguments[GENERATION].s, generation_words[i].word)) {
@@ -51,7 +58,8 @@ bool heap_filter_limits_segments(const struct heap_filter *filter)
 
 bool heap_filter_limits_objects(const struct heap_filter *filter)
 {
-    return filter->size_min > 0 || filter->size_max != UINT64_MAX || (filter->has_generation && filter->generation <= GC_GEN2);
+    return filter->graph || filter->size_min > 0 || filter->size_max != UINT64_MAX ||
+           (filter->has_generation && filter->generation <= GC_GEN2);
 }
 
 bool heap_filter_takes_segment(const void *filter_, const struct gc_segment *segment)
@@ -75,6 +83,8 @@ enum gc_generation object_generation(const struct gc_segment *segment, uint64_t 
 bool heap_filter_takes_object(const struct heap_filter *filter, const struct gc_segment *segment, const struct object *object)
 {
     if (object->size < filter->size_min || object->size > filter->size_max) return false;
+    /* Room between objects is neither. */
+    if (filter->graph && (object->type->is_free || graph_is_live(filter->graph, object->addr) != filter->live)) return false;
     return !filter->has_generation || object_generation(segment, object->addr) == filter->generation;
 }
 

@@ -5,11 +5,12 @@
 #ifndef CLRTRAIL_RELATIONS_HEAP_FILTER_H
 #define CLRTRAIL_RELATIONS_HEAP_FILTER_H
 
+#include "heap/graph.h"
 #include "heap/histogram.h"
 #include "heap/walk.h"
 #include "relations/relation.h"
 
-enum { HEAP_FILTER_PARAMETERS = 8 };
+enum { HEAP_FILTER_PARAMETERS = 10 };
 extern const struct parameter heap_filter_parameters[HEAP_FILTER_PARAMETERS];
 
 struct heap_filter {
@@ -20,10 +21,12 @@ struct heap_filter {
     enum gc_generation generation;
     uint64_t segment_addr; /* of the segment or any address in it, 0: any */
     bool strings;
+    bool live, dead;           /* both or none: any */
+    const struct graph *graph; /* when one of them is asked for */
 };
 
-/* Errors: a generation that does not exist. */
-struct error *heap_filter_init(struct heap_filter *filter, const struct argument *arguments);
+/* Errors: a generation that does not exist; with -live or -dead those of the graph. */
+struct error *heap_filter_init(struct heap_filter *filter, struct session *session, const struct argument *arguments);
 bool heap_filter_limits_segments(const struct heap_filter *filter);
 /* Objects have to be looked at one by one: size limits, or a generation inside a segment that two share. */
 bool heap_filter_limits_objects(const struct heap_filter *filter);

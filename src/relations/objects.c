@@ -26,7 +26,7 @@ static struct error *objects_begin(struct session *session, const struct request
 
     cursor->session = session;
     cursor->columns_needed = request->columns_needed;
-    TRY(heap_filter_init(&cursor->filter, request->arguments));
+    TRY(heap_filter_init(&cursor->filter, session, request->arguments));
     TRY(session_clr(session, &cursor->clr));
     TRY(session_gc_heaps(session, &cursor->heaps));
     return object_types_init(&cursor->types, cursor->clr) ? NULL : &error_enomem;

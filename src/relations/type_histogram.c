@@ -25,7 +25,7 @@ static struct error *type_histogram_begin(struct session *session, const struct 
     struct type_histogram_cursor *cursor = cursor_;
     const struct gc_heaps *heaps;
 
-    TRY(heap_filter_init(&cursor->filter, request->arguments));
+    TRY(heap_filter_init(&cursor->filter, session, request->arguments));
     TRY(session_clr(session, &cursor->clr));
     TRY(session_gc_heaps(session, &heaps));
     if (!heap_filter_limits_objects(&cursor->filter)) {

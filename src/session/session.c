@@ -10,6 +10,7 @@
 #include "clr/handle_table.h"
 #include "clr/loader_heap.h"
 #include "dump/live_linux.h"
+#include "heap/graph.h"
 #include "heap/histogram.h"
 #include "heap/roots.h"
 #include "heap/starts.h"
@@ -29,7 +30,7 @@ struct session {
     struct target *target;
     uint64_t lost_pages; /* of the dump file, already counted as a gap */
     struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
-    struct part handles_part, finalizables_part, starts_part, roots_part;
+    struct part handles_part, finalizables_part, starts_part, roots_part, graph_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
@@ -40,6 +41,7 @@ struct session {
     struct finalizables finalizables;
     struct heap_starts starts;
     struct roots roots;
+    struct graph graph;
 };
 
 static struct error *error_copy(const struct error *err)
@@ -86,6 +88,7 @@ struct error *session_open(const struct session_options *options, struct session
 void session_close(struct session *session)
 {
     if (!session) return;
+    graph_deinit(&session->graph);
     roots_deinit(&session->roots);
     heap_starts_deinit(&session->starts);
     finalizables_deinit(&session->finalizables);
@@ -95,6 +98,7 @@ void session_close(struct session *session)
     loader_heap_blocks_deinit(&session->loader_heaps);
     histogram_deinit(&session->histogram);
     gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->graph_part.err);
     error_destroy(session->roots_part.err);
     error_destroy(session->starts_part.err);
     error_destroy(session->finalizables_part.err);
@@ -244,6 +248,22 @@ struct error *session_roots(struct session *session, const struct roots **ret)
     gaps_add_error(&session->gaps, "finalization queue", session_finalizables(session, &finalizables));
     BUILD_PART(&session->roots_part, roots_init(&session->roots, clr, handles, finalizables, starts));
     *ret = &session->roots;
+    return NULL;
+}
+
+struct error *session_graph(struct session *session, const struct graph **ret)
+{
+    const struct gc_heaps *heaps;
+    const struct heap_starts *starts;
+    const struct roots *roots;
+    const struct handle_table *handles = NULL;
+
+    TRY(session_gc_heaps(session, &heaps));
+    TRY(session_starts(session, &starts));
+    TRY(session_roots(session, &roots));
+    error_destroy(session_handles(session, &handles)); /* that it failed was said when the roots were read */
+    BUILD_PART(&session->graph_part, graph_init(&session->graph, clr, heaps, starts, roots, handles, session->options.progress));
+    *ret = &session->graph;
     return NULL;
 }
 

@@ -19,6 +19,7 @@ struct handle_table;
 struct finalizables;
 struct heap_starts;
 struct roots;
+struct graph;
 struct findings;
 struct session;
 
@@ -54,6 +55,8 @@ struct error *session_finalizables(struct session *session, const struct finaliz
 struct error *session_starts(struct session *session, const struct heap_starts **ret);
 /* What keeps objects alive from outside of the heap. */
 struct error *session_roots(struct session *session, const struct roots **ret);
+/* Which objects are alive, and a shortest path to each (heap/paths.h). */
+struct error *session_graph(struct session *session, const struct graph **ret);
 struct gaps *session_gaps(struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);

@@ -72,6 +72,7 @@ bool handle_kind_is_strong(unsigned kind)
 void handle_table_deinit(struct handle_table *table)
 {
     vec_deinit(&table->list);
+    vec_deinit(&table->segments);
 }
 
 /* True when `addr` was not met before; an error when memory is exhausted. */
@@ -147,6 +148,7 @@ static struct error *read_segment(struct handle_reader *r, uint64_t segment, uin
         gaps_add(r->clr->gaps, "GC handles", segment, 1, "segment of a handle table does not name its table");
         return NULL;
     }
+    if (!vec_push(&r->table->segments, segment)) return &error_enomem;
     r->table->type_count = types;
     *next_ret = segment_word(r, types, 0);
     for (unsigned block = 0; block < SEGMENT_BLOCKS; block++) {

@@ -42,6 +42,7 @@ struct clr_handle {
 
 struct handle_table {
     VEC(struct clr_handle) list; /* in the order of buckets, heaps, segments and blocks */
+    VEC(uint64_t) segments;      /* all that were read, empty ones too; 64 KiB each, committed as far as was needed */
     uint32_t type_count;         /* kinds that this runtime has, its own internal one included */
 };
 

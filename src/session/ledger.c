@@ -4,6 +4,7 @@
 
 #include "session/ledger_claims.h"
 #include "session/session.h"
+#include "target/stack.h"
 #include "target/target.h"
 
 static const char *const use_names[USE_COUNT] = {
@@ -135,6 +136,22 @@ static void move_bytes(struct ledger *ledger, enum ledger_use from, enum ledger_
     ledger->rows[to].committed += bytes;
 }
 
+/* Of what nobody claims, the stacks that say of themselves what they are: those of threads that ended. */
+static void name_ended_stacks(struct ledger *ledger, const struct target *target)
+{
+    enum { SMALLEST = 16 << 10 };
+
+    for (size_t i = 0; i < ledger->pieces.count; i++) {
+        struct ledger_piece *piece = &ledger->pieces.data[i];
+
+        if (piece->use != USE_OTHER || piece->end - piece->start < SMALLEST) continue;
+        if (!target_is_stack(target, piece->start, piece->end)) continue;
+        piece->use = USE_ENDED_STACK;
+        ledger->rows[USE_ENDED_STACK].count++;
+        move_bytes(ledger, USE_OTHER, USE_ENDED_STACK, piece->end - piece->start);
+    }
+}
+
 /* The memory of malloc's heaps by what its chunks are. */
 static void split_malloc(struct ledger *ledger)
 {
@@ -163,6 +180,7 @@ static void fill_rows(struct ledger *ledger, const struct claims *claims)
         ledger->rows[i].count = claims->count[i];
         ledger->rows[i].reserved = claims->reserved[i];
     }
+    if (!claims->target->is_windows) name_ended_stacks(ledger, claims->target);
     ledger->not_counted = ledger->rows[USE_DOUBLE_MAPPED].committed;
     ledger->rows[USE_DOUBLE_MAPPED].committed = 0;
     split_malloc(ledger);

@@ -122,55 +122,10 @@ static void claim_thread_local(struct claims *claims, const struct dump_thread *
         claims_add(claims, USE_THREAD_LOCAL, range->start, range->end);
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-    const uint64_t *left = a, *right = b;
-    return *left < *right ? -1 : *left > *right;
-}
-
-typedef VEC(uint64_t) addresses;
-
-static bool holds_one(const addresses *sorted, uint64_t start, uint64_t end)
-{
-    size_t low = 0, high = sorted->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (sorted->data[middle] < start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < sorted->count && sorted->data[low] < end;
-}
-
-/* Stacks in which no thread's stack pointer lies. */
-static void claim_ended_stacks(struct claims *claims)
-{
-    enum { SMALLEST = 16 << 10 };
-    const struct dump *dump = claims->target->dump;
-    addresses pointers = { 0 };
-
-    if (claims->target->is_windows) return;
-    for (size_t i = 0; i < dump->threads.count; i++)
-        if (!vec_push(&pointers, dump->threads.data[i].sp)) claims->failed = true;
-    vec_sort(&pointers, compare_addresses);
-    for (size_t i = 0; i < dump->ranges.count; i++) {
-        const struct dump_range *range = &dump->ranges.data[i];
-
-        if (range->end - range->start < SMALLEST || !is_anonymous(claims->target, range)) continue;
-        if (holds_one(&pointers, range->start, range->end) || !target_is_stack(claims->target, range->start, range->end)) continue;
-        claims_add(claims, USE_ENDED_STACK, range->start, range->end);
-    }
-    vec_deinit(&pointers);
-}
-
 void claims_of_threads(struct claims *claims)
 {
     const struct target *target = claims->target;
 
-    claim_ended_stacks(claims);
     for (size_t i = 0; i < target->dump->threads.count; i++) {
         const struct dump_thread *thread = &target->dump->threads.data[i];
         uint64_t start, end;
@@ -244,14 +199,9 @@ static void claim_code(struct claims *claims, const struct code_heaps *heaps)
 static void claim_handles(struct claims *claims, const struct handle_table *handles)
 {
     enum { SEGMENT = 64 << 10 };
-    uint64_t last = 0;
 
-    for (size_t i = 0; i < handles->list.count; i++) {
-        uint64_t segment = handles->list.data[i].addr & ~(uint64_t)(SEGMENT - 1);
-
-        if (segment == last) continue;
-        last = segment;
-        claims_add(claims, USE_HANDLES, segment, segment + SEGMENT);
+    for (size_t i = 0; i < handles->segments.count; i++) {
+        claims_add(claims, USE_HANDLES, handles->segments.data[i], handles->segments.data[i] + SEGMENT);
         claims->reserved[USE_HANDLES] += SEGMENT;
     }
 }

@@ -29,7 +29,6 @@ COLUMNS = {
     'retained': 'object type shallow retained dominator',
 }
 KINDS = {'address', 'bytes', 'count', 'number', 'token', 'text', 'bool', 'share', 'json'}
-NEEDS_ARGUMENT = {'references', 'methods'}
 
 
 class Document(unittest.TestCase):
@@ -76,7 +75,7 @@ def add_relation(name):
     setattr(Document, f'test_{name}', case)
 
 
-for relation in sorted(set(COLUMNS) - NEEDS_ARGUMENT):
+for relation in sorted(COLUMNS):
     add_relation(relation)
 
 

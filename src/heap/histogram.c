@@ -37,7 +37,6 @@ static inline bool count_one(struct walk *walk)
     type = (struct object_type *)object.type;
     type->count++;
     type->bytes += object.size;
-    if (walk->addr + 64 < walk->view_end) __builtin_prefetch(walk->view + (walk->addr - walk->view_start));
     return true;
 }
 

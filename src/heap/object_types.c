@@ -38,7 +38,6 @@ static bool object_types_grow(struct object_types *types)
     free(types->slots);
     types->slots = slots;
     types->mask = capacity - 1;
-    types->last = NULL;
     return true;
 }
 
@@ -49,8 +48,7 @@ static void object_type_read(const struct object_types *types, struct object_typ
 
     if (!clr_type_try_read(types->clr, type->mt_addr, &read)) return;
     type->base_size = read.base_size;
-    type->component_size = read.component_size;
-    type->flags = read.flags;
+    type->component_size = (uint16_t)read.component_size;
     type->is_free = type->mt_addr == types->free_mt;
     type->is_valid = read.base_size >= BASE_SIZE_MIN && read.base_size < BASE_SIZE_MAX &&
                      (type->is_free || clr_type_is_consistent(types->clr, &read));

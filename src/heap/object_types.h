@@ -8,11 +8,11 @@
 #include "clr/clr.h"
 #include "clr/method_table.h"
 
+/* 32 bytes, two a cache line: what a walk needs of a type, and what it counts. */
 struct object_type {
     uint64_t mt_addr; /* 0: free slot */
     uint32_t base_size;
-    uint32_t component_size;
-    uint32_t flags;
+    uint16_t component_size;
     bool is_valid; /* false: the word is no MethodTable; kept, so that it is not looked at again */
     bool is_free;  /* the free object's */
     uint64_t count, bytes;
@@ -23,7 +23,6 @@ struct object_types {
     uint64_t free_mt;
     struct object_type *slots;
     size_t mask, count;
-    struct object_type *last; /* objects of one type come in runs */
 };
 
 bool object_types_init(struct object_types *types, const struct clr *clr);
@@ -36,10 +35,9 @@ static inline struct object_type *object_types_get(struct object_types *types, u
 {
     size_t i;
 
-    if (types->last && types->last->mt_addr == mt_addr) return types->last;
     for (i = (size_t)map_hash(mt_addr) & types->mask; types->slots[i].mt_addr; i = (i + 1) & types->mask)
-        if (types->slots[i].mt_addr == mt_addr) return types->last = &types->slots[i];
-    return types->last = object_types_add(types, mt_addr);
+        if (types->slots[i].mt_addr == mt_addr) return &types->slots[i];
+    return object_types_add(types, mt_addr);
 }
 
 #endif

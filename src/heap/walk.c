@@ -1,6 +1,6 @@
 #include "heap/walk.h"
 
-enum { HEADER_SIZE = 16 /* MethodTable and component count */, RESYNC_OBJECTS = 4 };
+enum { RESYNC_OBJECTS = 4 };
 
 static void walk_find_context(struct walk *walk)
 {
@@ -35,33 +35,30 @@ void walk_init(struct walk *walk, const struct clr *clr, struct object_types *ty
 }
 
 /* The two header words at `addr`; false when they are not in the dump. */
-static inline bool walk_header(struct walk *walk, uint64_t addr, uint64_t *mt_ret, uint32_t *count_ret)
+static bool walk_header(struct walk *walk, uint64_t addr, uint64_t *mt_ret, uint32_t *count_ret)
 {
-    const uint8_t *p;
-    uint8_t copy[HEADER_SIZE];
+    uint8_t copy[OBJECT_HEADER_SIZE];
+    const uint8_t *header = copy;
 
-    if (addr < walk->view_start || addr + HEADER_SIZE > walk->view_end) {
-        uint64_t size;
+    if (addr - walk->view_start >= walk->view_limit) {
+        uint64_t size = 0;
 
         walk->view = memory_view(walk->memory, addr, walk->end - addr, &size);
+        if (size > walk->end - addr) size = walk->end - addr;
         walk->view_start = addr;
-        walk->view_end = walk->view ? addr + size : addr;
-        if (addr + HEADER_SIZE > walk->view_end) {
-            /* Across the edge of two pieces, or the last object of all. */
-            if (!memory_try_read(walk->memory, addr, copy, HEADER_SIZE)) return false;
-            *mt_ret = load_u64(copy);
-            *count_ret = load_u32(copy + 8);
-            return true;
-        }
+        walk->view_limit = walk->view && size >= OBJECT_HEADER_SIZE ? size - OBJECT_HEADER_SIZE + 1 : 0;
     }
-    p = walk->view + (addr - walk->view_start);
-    *mt_ret = load_u64(p);
-    *count_ret = load_u32(p + 8);
+    if (walk->view_limit)
+        header = walk->view + (addr - walk->view_start);
+    else if (!memory_try_read(walk->memory, addr, copy, OBJECT_HEADER_SIZE)) /* across the edge of two pieces */
+        return false;
+    *mt_ret = load_u64(header);
+    *count_ret = load_u32(header + 8);
     return true;
 }
 
 /* The object at `addr`, if there is one that ends inside the segment. */
-static inline bool walk_object_at(struct walk *walk, uint64_t addr, struct object *ret)
+static bool walk_object_at(struct walk *walk, uint64_t addr, struct object *ret)
 {
     uint64_t mt, size;
     uint32_t count;
@@ -77,7 +74,7 @@ static inline bool walk_object_at(struct walk *walk, uint64_t addr, struct objec
     return true;
 }
 
-static inline uint64_t object_end(const struct object *object)
+static uint64_t object_end(const struct object *object)
 {
     return object->addr + ((object->size + 7) & ~UINT64_C(7));
 }
@@ -130,7 +127,7 @@ static void walk_skip_context(struct walk *walk)
     walk_find_context(walk);
 }
 
-bool walk_next(struct walk *walk, struct object *ret)
+bool walk_next_slow(struct walk *walk, struct object *ret)
 {
     for (;;) {
         if (walk->addr >= walk->end) return false;

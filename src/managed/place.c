@@ -73,7 +73,9 @@ uint64_t place_object(const struct clr *clr, const struct place *place, uint64_t
 
 bool managed_number(const struct clr *clr, const struct managed_value *value, int64_t *ret)
 {
-    uint32_t size = value->element_type == ELEMENT_CLASS ? 0 : element_type_size(value->element_type);
+    uint32_t size = value->element_type == ELEMENT_CLASS || value->element_type == ELEMENT_OBJECT
+                        ? 0
+                        : element_type_size(value->element_type);
     uint8_t raw[8] = { 0 };
 
     if (!size || !memory_try_read(clr->memory, value->addr, raw, size)) return false;
@@ -194,7 +196,9 @@ void managed_text(struct clr *clr, const struct managed_value *value, struct tex
 {
     uint64_t addr;
 
-    if (value->element_type == ELEMENT_CLASS && memory_try_u64(clr->memory, value->addr, &addr))
+    if (value->element_type == ELEMENT_OBJECT)
+        append_object(clr, value->addr, ret);
+    else if (value->element_type == ELEMENT_CLASS && memory_try_u64(clr->memory, value->addr, &addr))
         append_object(clr, addr, ret);
     else if (!clr_value_text(clr, value->element_type, value->value_mt, value->addr, ret))
         text_puts(ret, "?");

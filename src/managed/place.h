@@ -14,7 +14,10 @@ struct place {
     uint64_t value_mt; /* of a struct or enum, 0: none, or not known */
 };
 
-/* One value in the dump: a slot that holds a reference, a number, or a struct of type value_mt. */
+/*
+ * One value in the dump: a slot that holds a reference (ELEMENT_CLASS), a number, or a struct of type value_mt; or, with
+ * ELEMENT_OBJECT, the object at `addr` itself.
+ */
 struct managed_value {
     uint64_t addr;
     uint8_t element_type;

@@ -78,9 +78,10 @@ static void add_proxied(struct castle *castle, struct finding *finding)
         const char *what = *pattern->extends ? pattern->extends : pattern->interfaces;
 
         if (!*what) what = "System.Object";
-        finding_evidence(finding, finding_text(castle->findings, "%s is a proxy for %s: %s types in %s modules", pattern->name,
+        finding_evidence(finding, finding_text(castle->findings, "%s is a proxy for %s: %s types in %s module%s", pattern->name,
                                                what, finding_number(castle->findings, pattern->type_count),
-                                               finding_number(castle->findings, pattern->module_count)));
+                                               finding_number(castle->findings, pattern->module_count),
+                                               pattern->module_count == 1 ? "" : "s"));
     }
     if (generator->patterns.count > NAMES_SHOWN)
         finding_evidence(finding,
@@ -136,12 +137,12 @@ static struct error *report_generator_per_call(struct castle *castle)
         "a new Castle.DynamicProxy.ProxyGenerator per call, each with its own ModuleScope: no generated type is ever reused, and "
         "assemblies made by reflection emit stay until the process ends";
     finding->fix = "keep one ProxyGenerator for the process (static readonly, or a singleton of the container)";
-    finding_evidence(finding,
-                     finding_text(f,
-                                  "%s modules are named %s and hold proxies of %zu kinds; %s of them repeat a type that an earlier "
-                                  "one has",
-                                  finding_number(f, generator->module_count), generator->assembly, generator->patterns.count,
-                                  finding_number(f, castle->repeated_modules)));
+    finding_evidence(
+        finding, finding_text(f,
+                              "%s modules are named %s and hold proxies of %zu kind%s; %s of them repeat a type that an earlier "
+                              "one has",
+                              finding_number(f, generator->module_count), generator->assembly, generator->patterns.count,
+                              generator->patterns.count == 1 ? "" : "s", finding_number(f, castle->repeated_modules)));
     add_proxied(castle, finding);
     if (castle->histogram)
         finding_evidence(
@@ -183,9 +184,10 @@ static struct error *report_options_per_call(struct castle *castle)
 
     if (!finding) return &error_enomem;
     finding->count = castle->repeated_types;
-    finding->title = finding_text(f, "dynamic types without end: %s proxy types of %zu kinds in %s module%s",
+    finding->title = finding_text(f, "dynamic types without end: %s proxy types of %zu kind%s in %s module%s",
                                   finding_number(f, generator->type_count), generator->patterns.count,
-                                  finding_number(f, generator->module_count), generator->module_count == 1 ? "" : "s");
+                                  generator->patterns.count == 1 ? "" : "s", finding_number(f, generator->module_count),
+                                  generator->module_count == 1 ? "" : "s");
     finding->cause =
         "ProxyGenerationOptions that are never equal (a new hook, selector or mixin per call without Equals and GetHashCode): the "
         "ProxyGenerator's type cache misses at each call and makes the same type again";

@@ -29,6 +29,7 @@ struct column {
 /* What a column turned out to be. */
 struct outcome {
     uint64_t distinct, contents, nulls;
+    uint64_t objects; /* different ones, or structs, whatever is in them */
     enum differ_equality equality;
     uint64_t type_mt; /* 0: several, or none */
     bool complete, grows;
@@ -180,6 +181,13 @@ static bool row_reserve(struct run *run, const struct column *column, size_t *re
     return false;
 }
 
+static bool has_difference(const struct differ *differ, size_t from)
+{
+    for (size_t i = from; i < differ->rows.count; i++)
+        if (differ->rows.data[i].verdict != DIFFER_EQUAL) return true;
+    return false;
+}
+
 static void row_finish(struct run *run, size_t index, const struct column *column, const uint64_t *classes,
                        const struct outcome *outcome)
 {
@@ -193,8 +201,18 @@ static void row_finish(struct run *run, size_t index, const struct column *colum
     row->equality = outcome->equality;
     row->complete = outcome->complete;
     row->verdict = verdict_of(outcome, row->of);
-    /* Where all contents are the same there is nothing to be said of the parts. */
-    if (outcome->contents <= 1) differ->rows.count = index + 1;
+    if (outcome->contents <= 1) {
+        /*
+         * Where all contents are the same there is nothing to be said of the parts, unless it is the parts that are compared by
+         * reference, and so make their owners different.
+         */
+        if ((outcome->equality != EQUALITY_REFERENCE || run->with_identity) && has_difference(differ, index + 1)) {
+            row->verdict = outcome->complete ? DIFFER_IDENTITY : DIFFER_UNCLEAR;
+            if (outcome->equality != EQUALITY_REFERENCE) row->distinct = outcome->objects;
+        } else {
+            differ->rows.count = index + 1;
+        }
+    }
     if (row->verdict == DIFFER_EQUAL) {
         differ->equal_count++;
         if (!run->with_equal && column->depth) {
@@ -519,6 +537,7 @@ static bool compare_groups(struct run *run, const struct frame *frame, const str
 static void count_objects(struct run *run, const struct objects *objects, struct outcome *ret)
 {
     ret->nulls = objects->nulls;
+    ret->objects = objects->count + (objects->nulls > 0);
     ret->contents = count_distinct(objects->contents, objects->count) + (objects->nulls > 0);
     ret->equality = ret->type_mt ? run_equality(run, ret->type_mt) : EQUALITY_REFERENCE;
     for (size_t i = 0; i < objects->count && !ret->type_mt; i++)
@@ -576,6 +595,7 @@ static void compare_structs(struct run *run, const struct frame *frame, const st
 
     ret->complete = compare_fields(run, frame, column, layout, column->addrs, classes, column->depth);
     ret->distinct = ret->contents = count_distinct(classes, column->count);
+    ret->objects = column->count;
     ret->type_mt = column->value_mt;
 }
 
@@ -650,6 +670,14 @@ struct error *differ_init(struct differ *ret, struct collection_types *types, co
         struct column column = { addrs, NULL, count, 0, values[0].element_type, values[0].value_mt, NULL, 0 };
 
         compare_column(&run, NULL, &column, classes, &outcome);
+        /* All is equal but not the same: then it matters which parts are objects of their own, however deep. */
+        if (outcome.contents == 1 && outcome.equality != EQUALITY_REFERENCE && !run.out_of_memory) {
+            run.with_identity = true;
+            ret->rows.count = 0;
+            ret->equal_count = 0;
+            memset(classes, 0, count * sizeof(*classes));
+            compare_column(&run, NULL, &column, classes, &outcome);
+        }
         ret->complete = ret->complete && outcome.complete;
     }
     free(addrs);

@@ -40,6 +40,7 @@ struct run {
     struct text path;
     unsigned depth_max;
     bool with_equal, out_of_memory;
+    bool with_identity; /* keep the parts of what differs by identity only */
 };
 
 static inline uint64_t mix(uint64_t hash, uint64_t value)

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include "clr/gc_heap.h"
-#include "heap/walk.h"
+#include "managed/instances.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -54,37 +53,32 @@ static bool is_named(const char *type, const char *name)
     return ret;
 }
 
-static struct error *add_objects_of_segment(struct differ_cursor *cursor, const struct gc_heaps *heaps,
-                                            const struct gc_segment *segment, struct object_types *types, const char *name)
+struct wanted {
+    struct clr *clr;
+    const char *name;
+};
+
+static bool is_wanted(void *user, uint64_t mt_addr)
 {
-    struct walk walk;
-    struct object object;
-    uint64_t last = 0;
-    bool is_last = false;
+    const struct wanted *wanted = user;
 
-    walk_init(&walk, cursor->clr, types, heaps, segment);
-    while (walk_next(&walk, &object) && cursor->values.count < OBJECTS_MAX) {
-        struct managed_value value = { object.addr, ELEMENT_OBJECT, 0 };
-
-        if (object.type->mt_addr != last) is_last = is_named(clr_type_name(cursor->clr, object.type->mt_addr), name);
-        last = object.type->mt_addr;
-        if (is_last && !vec_push(&cursor->values, value)) return &error_enomem;
-    }
-    walk_report(&walk, session_gaps(cursor->session));
-    return NULL;
+    return is_named(clr_type_name(wanted->clr, mt_addr), wanted->name);
 }
 
 static struct error *add_objects(struct differ_cursor *cursor, const char *name)
 {
+    struct wanted wanted = { cursor->clr, name };
+    address_list objects = { 0 };
     const struct gc_heaps *heaps;
-    struct object_types types;
-    struct error *err = NULL;
+    struct error *err;
 
     TRY(session_gc_heaps(cursor->session, &heaps));
-    if (!object_types_init(&types, cursor->clr)) return &error_enomem;
-    for (size_t i = 0; i < heaps->segments.count && !err; i++)
-        err = add_objects_of_segment(cursor, heaps, &heaps->segments.data[i], &types, name);
-    object_types_deinit(&types);
+    err = instances_find(cursor->clr, heaps, is_wanted, &wanted, OBJECTS_MAX, &objects);
+    for (size_t i = 0; i < objects.count && !err; i++) {
+        struct managed_value value = { objects.data[i], ELEMENT_OBJECT, 0 };
+        if (!vec_push(&cursor->values, value)) err = &error_enomem;
+    }
+    vec_deinit(&objects);
     return err;
 }
 

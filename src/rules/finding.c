@@ -17,6 +17,7 @@ void findings_deinit(struct findings *findings)
 
         vec_deinit(&finding->costs);
         vec_deinit(&finding->types);
+        vec_deinit(&finding->keys);
         vec_deinit(&finding->evidence);
         vec_deinit(&finding->look);
         vec_deinit(&finding->path);
@@ -74,4 +75,11 @@ void finding_type(struct finding *finding, const char *name, uint64_t count, uin
     struct finding_type type = { name, count, bytes, bytes_known };
 
     if (!vec_push(&finding->types, type)) finding->incomplete = true;
+}
+
+void finding_key(struct finding *finding, const char *field, uint64_t distinct, uint64_t of)
+{
+    struct finding_key key = { field, distinct, of, distinct > 1 };
+
+    if (!vec_push(&finding->keys, key)) finding->incomplete = true;
 }

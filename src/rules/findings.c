@@ -10,10 +10,10 @@ struct findings_cursor {
     struct arena arena;
     struct findings findings;
     size_t index;
-    struct text costs, types, holder, evidence, look;
+    struct text costs, types, holder, keys, evidence, look;
 };
 
-enum { ID, RULE, SEVERITY, CERTAINTY, TITLE, CAUSE, KIND, COUNT, COSTS, TYPES, HOLDER, EVIDENCE, LOOK, FIX, DOC };
+enum { ID, RULE, SEVERITY, CERTAINTY, TITLE, CAUSE, KIND, COUNT, COSTS, TYPES, HOLDER, KEYS, EVIDENCE, LOOK, FIX, DOC };
 
 static const char *const severity_names[] = { "note", "warning", "critical" };
 static const char *const certainty_names[] = { "hint", "likely", "proven" };
@@ -110,6 +110,21 @@ static void fill_types(struct findings_cursor *cursor, const struct finding *fin
     text_putc(&cursor->types, ']');
 }
 
+static void fill_keys(struct findings_cursor *cursor, const struct finding *finding)
+{
+    text_clear(&cursor->keys);
+    text_putc(&cursor->keys, '[');
+    for (size_t i = 0; i < finding->keys.count; i++) {
+        const struct finding_key *key = &finding->keys.data[i];
+
+        text_puts(&cursor->keys, i ? ",{\"field\":" : "{\"field\":");
+        json_string(&cursor->keys, key->field);
+        text_printf(&cursor->keys, ",\"distinct\":%llu,\"of\":%llu,\"differs\":%s}", (unsigned long long)key->distinct,
+                    (unsigned long long)key->of, key->differs ? "true" : "false");
+    }
+    text_putc(&cursor->keys, ']');
+}
+
 static void fill_holder(struct findings_cursor *cursor, const struct finding *finding)
 {
     struct text path;
@@ -151,6 +166,8 @@ static struct error *findings_next(void *cursor_, struct value *row, bool *more_
         fill_holder(cursor, finding);
         value_text(&row[HOLDER], text_cstr(&cursor->holder));
     }
+    fill_keys(cursor, finding);
+    if (finding->keys.count) value_text(&row[KEYS], text_cstr(&cursor->keys));
     json_strings(&cursor->evidence, finding->evidence.data, finding->evidence.count);
     value_text(&row[EVIDENCE], text_cstr(&cursor->evidence));
     json_strings(&cursor->look, finding->look.data, finding->look.count);
@@ -168,6 +185,7 @@ static void findings_end(void *cursor_)
     text_deinit(&cursor->costs);
     text_deinit(&cursor->types);
     text_deinit(&cursor->holder);
+    text_deinit(&cursor->keys);
     text_deinit(&cursor->evidence);
     text_deinit(&cursor->look);
     arena_deinit(&cursor->arena);
@@ -185,6 +203,7 @@ static const struct column columns[] = {
     { "costs", COLUMN_JSON, "bytes by use" },
     { "types", COLUMN_JSON, "types involved, with counts" },
     { "holder", COLUMN_JSON, "who keeps them" },
+    { "keys", COLUMN_JSON, "parts of the keys that make each one different" },
     { "evidence", COLUMN_JSON, "sentences" },
     { "look", COLUMN_JSON, "commands that show more" },
     { "fix", COLUMN_TEXT, "what to do", COLUMN_VERBOSE },

@@ -28,6 +28,13 @@ struct finding_type {
     bool bytes_known;
 };
 
+/* A part of the keys by which things are told apart, and so not reused. */
+struct finding_key {
+    const char *field; /* "CoreOptionsExtension._memoryCache" */
+    uint64_t distinct, of;
+    bool differs;
+};
+
 /* All texts live in the arena of the list. */
 struct finding {
     const char *rule;
@@ -38,6 +45,7 @@ struct finding {
     uint64_t count;
     VEC(struct finding_cost) costs;
     VEC(struct finding_type) types;
+    VEC(struct finding_key) keys;
     VEC(const char *) evidence;
     VEC(const char *) look;            /* commands that show more, without "clrtrail FILE" */
     const char *root_kind, *root_name; /* holder; NULL when nobody was found */
@@ -72,6 +80,7 @@ const char *finding_number(struct findings *findings, uint64_t number);
 void finding_evidence(struct finding *finding, const char *text);
 void finding_look(struct finding *finding, const char *command);
 void finding_cost(struct finding *finding, const char *use, uint64_t bytes);
+void finding_key(struct finding *finding, const char *field, uint64_t distinct, uint64_t of);
 void finding_type(struct finding *finding, const char *name, uint64_t count, uint64_t bytes, bool bytes_known);
 
 #endif

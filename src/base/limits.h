@@ -17,6 +17,7 @@ enum {
     LIMIT_DESCRIPTOR_POINTERS = 1 << 12,
     LIMIT_GC_HEAPS = 1024, /* MAX_SUPPORTED_CPUS in the GC */
     LIMIT_THREADS = 1 << 20,
+    LIMIT_READY_TO_RUN_SECTION = 1 << 28,
 };
 
 /* The most modules, blocks or list nodes that `size` bytes of dump could hold when each takes at least `each` bytes. */

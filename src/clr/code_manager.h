@@ -38,13 +38,14 @@ struct code_block {
     uint64_t method_desc_addr; /* 0: method not known (R2R code that was never prepared) */
     uint64_t base;             /* RVAs are relative to it */
     uint64_t start;            /* of the main body */
-    uint64_t size;             /* of the main body; of jitted code with its funclets, which follow */
+    uint64_t size;             /* with the funclets, which follow; of R2R code that was never prepared the main body */
     struct code_function function;
     uint32_t function_index; /* in the method: 0 main body */
     uint32_t function_count; /* of the method, jitted code only */
     bool is_cold;            /* `function` is a part that was laid elsewhere */
     uint64_t header_addr;    /* RealCodeHeader, jitted code only */
-    uint64_t module_addr;    /* R2R only */
+    uint64_t module_addr;    /* R2R only, as the next one */
+    uint32_t table_index;    /* of `function`, or the hot one that it belongs to, in the image's RUNTIME_FUNCTIONs */
 };
 
 /* The section of code that holds `addr`; false when the runtime knows none. */

@@ -59,14 +59,17 @@ void clr_methods_begin(const struct clr *clr, const struct clr_type *type, struc
     if (!enter_chunk(ret)) ret->chunk_addr = 0;
 }
 
-/* The native code slot is the last of the optional ones behind the MethodDesc. */
+/* Optional slots lie behind the MethodDesc in this order: entry point, overridden methods, native code. */
 static void read_code(const struct clr *clr, struct clr_method *method, uint64_t size)
 {
     uint64_t slot = method->addr + size;
 
-    if (!(method->flags & FLAG_HAS_NATIVE_CODE_SLOT)) return;
-    if (method->flags & FLAG_HAS_NON_VTABLE_SLOT) slot += structure_size(clr, FIELD_NonVtableSlot_SIZE);
+    if (method->flags & FLAG_HAS_NON_VTABLE_SLOT) {
+        if (!memory_try_u64(clr->memory, slot, &method->entry_addr)) method->entry_addr = 0;
+        slot += structure_size(clr, FIELD_NonVtableSlot_SIZE);
+    }
     if (method->flags & FLAG_METHOD_IMPL) slot += structure_size(clr, FIELD_MethodImpl_SIZE);
+    if (!(method->flags & FLAG_HAS_NATIVE_CODE_SLOT)) return;
     if (!memory_try_u64(clr->memory, slot, &method->code_addr)) method->code_addr = 0;
 }
 

@@ -29,7 +29,8 @@ struct clr_method {
     uint32_t token; /* method_def of the type's module; rid 0 for methods without metadata */
     uint16_t slot, flags;
     enum method_classification classification;
-    uint64_t code_addr; /* its native code as of now, 0: none yet, or not known */
+    uint64_t code_addr;  /* native code slot: its first version's code, 0: none yet, or it has no such slot */
+    uint64_t entry_addr; /* slot behind the MethodDesc: where calls go, 0 when there is none */
 };
 
 struct clr_method_iterator {

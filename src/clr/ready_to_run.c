@@ -1,5 +1,11 @@
 #include "clr/ready_to_run.h"
 
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "formats/r2r.h"
+#include "formats/unwind_x64.h"
+
 enum { NOT_FOUND = UINT32_MAX, FUNCLETS_MAX = 4096 };
 
 /* The tables of an image's code, of the composite image where it is part of one. */
@@ -7,6 +13,7 @@ struct tables {
     uint64_t base;
     uint64_t functions_addr, hot_cold_addr, entry_points_addr;
     uint32_t function_count, hot_cold_count;
+    uint64_t header_addr;
 };
 
 static bool read_tables(const struct clr *clr, uint64_t module_addr, uint64_t base, struct tables *ret)
@@ -20,6 +27,7 @@ static bool read_tables(const struct clr *clr, uint64_t module_addr, uint64_t ba
         !clr_try_u32(clr, info, FIELD_ReadyToRunInfo_NumRuntimeFunctions, &ret->function_count) ||
         !layout_has(&clr->layout, FIELD_ReadyToRunInfo_EntryPointToMethodDescMap))
         return false;
+    if (!clr_try_u64(clr, info, FIELD_ReadyToRunInfo_ReadyToRunHeader, &ret->header_addr)) ret->header_addr = 0;
     ret->entry_points_addr = clr_field_addr(clr, info, FIELD_ReadyToRunInfo_EntryPointToMethodDescMap);
     if (!clr_try_u64(clr, info, FIELD_ReadyToRunInfo_HotColdMap, &ret->hot_cold_addr) ||
         !clr_try_u32(clr, info, FIELD_ReadyToRunInfo_NumHotColdMap, &ret->hot_cold_count))
@@ -107,27 +115,110 @@ static uint32_t method_entry(const struct clr *clr, const struct tables *tables,
     return NOT_FOUND;
 }
 
+/* GC info follows the unwind info, behind the RVA of a personality routine, which is always there. */
+static uint64_t gc_info_addr(const struct clr *clr, uint64_t base, const struct code_function *function)
+{
+    uint8_t head[4];
+
+    if (!memory_try_read(&clr->target->constants, base + function->unwind_rva, head, sizeof(head))) return 0;
+    return base + function->unwind_rva + ((unwind_x64_size(head) + 3) & ~(size_t)3) + 4;
+}
+
+static bool read_header(const struct clr *clr, const struct tables *tables, struct r2r_header *ret)
+{
+    uint8_t bytes[R2R_HEADER_SIZE];
+
+    return tables->header_addr && memory_try_read(&clr->target->constants, tables->header_addr, bytes, sizeof(bytes)) &&
+           r2r_header((struct span) { bytes, sizeof(bytes) }, ret);
+}
+
+/* Length of a method's code with its funclets, 0 when it cannot be read. */
+static uint32_t code_length(const struct clr *clr, const struct tables *tables, const struct code_function *entry)
+{
+    uint8_t bytes[R2R_MAX_GC_INFO_HEADER];
+    uint64_t addr = gc_info_addr(clr, tables->base, entry);
+    struct r2r_header header;
+    uint32_t length;
+
+    if (!addr || !read_header(clr, tables, &header) || !memory_try_read(&clr->target->constants, addr, bytes, sizeof(bytes)) ||
+        !gc_info_code_length((struct span) { bytes, sizeof(bytes) }, r2r_gc_info_version(&header), &length))
+        return 0;
+    return length;
+}
+
 bool ready_to_run_find(const struct clr *clr, const struct code_section *section, uint64_t addr, struct code_block *ret)
 {
     struct code_block block = { .kind = CODE_READY_TO_RUN, .base = section->start, .module_addr = section->module_addr };
     struct code_function entry;
     struct tables tables;
-    uint32_t index, hot, first;
+    uint32_t index, hot, first, length = 0;
 
     if (addr - section->start > UINT32_MAX || !read_tables(clr, section->module_addr, section->start, &tables)) return false;
     index = function_at(clr, &tables, (uint32_t)(addr - section->start));
     if (index == NOT_FOUND || !read_function(clr, &tables, index, &block.function)) return false;
     if (addr >= section->start + block.function.end_rva) return false;
     hot = hot_function(clr, &tables, index);
+    block.is_cold = hot != index;
     first = method_entry(clr, &tables, hot, &block.method_desc_addr);
-    if (first == NOT_FOUND) first = hot;
+    if (first != NOT_FOUND && read_function(clr, &tables, first, &entry)) length = code_length(clr, &tables, &entry);
+    /* Beyond the end of the prepared method before it: a method that was never prepared. */
+    if (first == NOT_FOUND || (length && !block.is_cold && addr - section->start >= (uint64_t)entry.begin_rva + length)) {
+        first = hot;
+        block.method_desc_addr = 0;
+        length = 0;
+    }
     if (!read_function(clr, &tables, first, &entry)) return false;
     block.start = section->start + entry.begin_rva;
-    block.size = entry.end_rva > entry.begin_rva ? entry.end_rva - entry.begin_rva : 0;
+    block.size = length ? length : entry.end_rva > entry.begin_rva ? entry.end_rva - entry.begin_rva : 0;
     block.function_index = hot - first;
-    block.is_cold = hot != index;
+    block.table_index = hot;
     *ret = block;
     return true;
+}
+
+/* A section of the image, copied; the caller frees it. */
+static bool copy_section(const struct clr *clr, const struct tables *tables, uint32_t type, struct span *ret)
+{
+    uint8_t head[R2R_HEADER_SIZE + R2R_MAX_SECTIONS * R2R_SECTION_SIZE], *bytes;
+    struct r2r_header header;
+    uint32_t rva, size;
+    size_t head_size;
+
+    if (!read_header(clr, tables, &header)) return false;
+    head_size = R2R_HEADER_SIZE + R2R_SECTION_SIZE * (size_t)header.section_count;
+    if (!memory_try_read(&clr->target->constants, tables->header_addr, head, head_size) ||
+        !r2r_section((struct span) { head, head_size }, type, &rva, &size) || size > LIMIT_READY_TO_RUN_SECTION)
+        return false;
+    bytes = malloc(size ? size : 1);
+    if (!bytes) return false;
+    if (!memory_try_read(&clr->target->constants, tables->base + rva, bytes, size)) {
+        free(bytes);
+        return false;
+    }
+    *ret = (struct span) { bytes, size };
+    return true;
+}
+
+uint32_t ready_to_run_method_token(const struct clr *clr, const struct code_block *block)
+{
+    enum { METHOD_DEF = 0x06000000 };
+    struct tables tables;
+    struct span section;
+    uint32_t count, element, function, token = 0;
+
+    if (block->kind != CODE_READY_TO_RUN || !read_tables(clr, block->module_addr, block->base, &tables) ||
+        !copy_section(clr, &tables, R2R_SECTION_METHOD_DEF_ENTRY_POINTS, &section))
+        return 0;
+    if (!r2r_array_count(section, 0, &count)) count = 0;
+    /* The entry at or before the function: what lies between are funclets. */
+    for (uint32_t i = 0, best = 0; i < count && i < 0xffffff; i++) {
+        if (!r2r_array_get(section, 0, i, &element) || !r2r_entry_function(section, element, &function)) continue;
+        if (function > block->table_index || (token && function < best)) continue;
+        best = function;
+        token = METHOD_DEF | (i + 1);
+    }
+    free((void *)(uintptr_t)section.data);
+    return token;
 }
 
 uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, uint64_t entry)

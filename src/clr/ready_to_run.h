@@ -15,6 +15,11 @@
 
 /* False when no function of the image holds `addr`, or its tables cannot be read. */
 bool ready_to_run_find(const struct clr *clr, const struct code_section *section, uint64_t addr, struct code_block *ret);
+/*
+ * method_def token of a block whose method was never prepared, by the image's own table of entry points; 0 when it has none: an
+ * instance of generic code, or tables that cannot be read. Looks at all methods of the image.
+ */
+uint32_t ready_to_run_method_token(const struct clr *clr, const struct code_block *block);
 /* MethodDesc of the method whose code begins at `entry`, 0 when it was not prepared. */
 uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, uint64_t entry);
 

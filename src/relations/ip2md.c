@@ -1,6 +1,8 @@
 #include "clr/code_manager.h"
 #include "clr/method_desc.h"
 #include "clr/precode.h"
+#include "clr/ready_to_run.h"
+#include "formats/signature.h"
 #include "relations/relation.h"
 #include "session/session.h"
 #include "target/target.h"
@@ -41,6 +43,28 @@ static void fill_method(struct ip2md_cursor *cursor, struct clr *clr, uint64_t m
     if (module) value_text(&row[MODULE], clr_module_simple_name(clr, module));
 }
 
+/* R2R code that never ran has no MethodDesc to speak of: what the image says. */
+static void fill_unprepared(struct ip2md_cursor *cursor, struct clr *clr, const struct code_block *block, struct value *row)
+{
+    uint32_t token = ready_to_run_method_token(clr, block);
+    struct clr_module *module = token ? clr_module_get(clr, block->module_addr) : NULL;
+    const struct metadata *md = module ? clr_module_metadata(clr, module) : NULL;
+    struct metadata_method_def def;
+    struct signature_names names;
+    uint32_t rid = metadata_token_rid(token), type;
+
+    if (module) value_text(&row[MODULE], clr_module_simple_name(clr, module));
+    if (!md || !metadata_method_def(md, rid, &def)) return;
+    value_u64(&row[TOKEN], token);
+    type = metadata_method_type(md, rid);
+    metadata_type_def_name(md, type, &cursor->name);
+    text_putc(&cursor->name, '.');
+    signature_names_init(&names, md, type, rid);
+    names.context.short_primitives = true;
+    signature_method_text(md, def.signature, def.name, false, &names.context, &cursor->name);
+    value_text(&row[NAME], text_cstr(&cursor->name));
+}
+
 static bool fill_code(struct ip2md_cursor *cursor, struct clr *clr, uint64_t addr, struct value *row)
 {
     struct code_block block;
@@ -51,7 +75,10 @@ static bool fill_code(struct ip2md_cursor *cursor, struct clr *clr, uint64_t add
     value_u64(&row[SIZE], block.size);
     if (addr == cursor->addr) value_u64(&row[OFFSET], addr - block.start);
     value_u64(&row[FUNCLET], block.function_index != 0);
-    fill_method(cursor, clr, block.method_desc_addr, row);
+    if (block.method_desc_addr)
+        fill_method(cursor, clr, block.method_desc_addr, row);
+    else
+        fill_unprepared(cursor, clr, &block, row);
     return true;
 }
 
@@ -114,7 +141,7 @@ static const struct column columns[] = {
     { "method_table", COLUMN_ADDRESS, "the method's type" },
     { "token", COLUMN_TOKEN, "method_def in its module's metadata" },
     { "start", COLUMN_ADDRESS, "first byte of the method's code" },
-    { "size", COLUMN_BYTES, "of its main body; of jitted code with its funclets" },
+    { "size", COLUMN_BYTES, "of the code with its funclets" },
     { "offset", COLUMN_NUMBER, "of the address from the start" },
     { "funclet", COLUMN_BOOL, "in a handler or cold part, not in the main body" },
     { "target", COLUMN_ADDRESS, "where a stub jumps to" },

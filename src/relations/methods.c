@@ -1,4 +1,4 @@
-#include "clr/method_desc.h"
+#include "clr/method_code.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -11,11 +11,11 @@ struct methods_cursor {
     struct clr_type_map_iterator types;
     struct clr_method_iterator methods;
     uint64_t only_mt, only_module;
-    bool only_done, in_type;
+    bool only_done, in_type, with_code;
     struct text name;
 };
 
-enum { METHOD_DESC, NAME, METHOD_TABLE, TOKEN, CODE, CODE_SIZE, TIER, KIND, SLOT };
+enum { METHOD_DESC, NAME, METHOD_TABLE, TOKEN, CODE, CODE_SIZE, TIER, VERSIONS, KIND, SLOT };
 
 static struct error *methods_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -23,6 +23,7 @@ static struct error *methods_begin(struct session *session, const struct request
 
     text_init(&cursor->name);
     cursor->session = session;
+    cursor->with_code = request->columns_needed & (1u << CODE | 1u << CODE_SIZE | 1u << TIER | 1u << VERSIONS);
     if (request->arguments[0].given) cursor->only_mt = request->arguments[0].u;
     if (request->arguments[1].given) cursor->only_module = request->arguments[1].u;
     TRY(session_clr(session, &cursor->clr));
@@ -64,6 +65,17 @@ static struct error *next_type(struct methods_cursor *cursor, bool *more_ret)
     }
 }
 
+static void fill_code(const struct clr *clr, const struct clr_method *method, struct value *row)
+{
+    struct method_code code;
+
+    if (!method_code(clr, method, &code)) return;
+    value_u64(&row[CODE], code.block.start);
+    value_u64(&row[CODE_SIZE], code.block.size);
+    value_text(&row[TIER], code.tier);
+    value_u64(&row[VERSIONS], code.version_count);
+}
+
 static struct error *methods_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct methods_cursor *cursor = cursor_;
@@ -83,7 +95,7 @@ static struct error *methods_next(void *cursor_, struct value *row, bool *more_r
     if (clr_method_name(cursor->clr, &method, &cursor->name)) value_text(&row[NAME], text_cstr(&cursor->name));
     value_u64(&row[METHOD_TABLE], method.mt_addr);
     value_u64(&row[TOKEN], method.token);
-    if (method.code_addr) value_u64(&row[CODE], method.code_addr);
+    if (cursor->with_code) fill_code(cursor->clr, &method, row);
     value_text(&row[KIND], method_classification_name(method.classification));
     value_u64(&row[SLOT], method.slot);
     *more_ret = true;
@@ -102,9 +114,10 @@ static const struct column columns[] = {
     { "name", COLUMN_TEXT, "type, name and parameters" },
     { "method_table", COLUMN_ADDRESS, "its type", COLUMN_VERBOSE },
     { "token", COLUMN_TOKEN, "method_def in its module's metadata" },
-    { "code", COLUMN_ADDRESS, "native code, where the method has a slot of its own for it" },
-    { "code_size", COLUMN_BYTES, "bytes of it; not read yet", COLUMN_VERBOSE },
-    { "tier", COLUMN_TEXT, "how it was compiled; not read yet", COLUMN_VERBOSE },
+    { "code", COLUMN_ADDRESS, "its native code as of now; none when it was never prepared" },
+    { "code_size", COLUMN_BYTES, "of it, with its handlers", COLUMN_VERBOSE },
+    { "tier", COLUMN_TEXT, "how it was compiled: ready_to_run, tier0, tier1, optimized (never again), ...", COLUMN_VERBOSE },
+    { "versions", COLUMN_COUNT, "how often it was compiled", COLUMN_VERBOSE },
     { "kind", COLUMN_TEXT, "il, pinvoke, generic, dynamic, ..." },
     { "slot", COLUMN_NUMBER, "in the vtable", COLUMN_VERBOSE },
 };

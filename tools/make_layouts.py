@@ -5,7 +5,7 @@ import os
 import sys
 
 output, folder = sys.argv[1], sys.argv[2]
-rows = []
+rows, builds = [], []
 for name in sorted(os.listdir(folder)):
     if not name.endswith('.json'):
         continue
@@ -16,6 +16,7 @@ for name in sorted(os.listdir(folder)):
     for kind in document['types'].values():
         kind.pop('$', None)
     text = json.dumps({'types': document['types'], 'globals': document['globals']}, separators=(',', ':'))
+    builds += [(build['id'], build['version'], stem) for build in document.get('builds', []) if 'id' in build]
     rows.append((stem, system, arch, int(version.split('.')[0]), text))
 
 with open(output, 'w', encoding='utf-8') as out:
@@ -25,4 +26,7 @@ with open(output, 'w', encoding='utf-8') as out:
         pieces = [text[i:i + 110] for i in range(0, len(text), 110)]
         quoted = '\n'.join('      "%s"' % piece.replace('\\', '\\\\').replace('"', '\\"') for piece in pieces)
         out.write('    { "%s", "%s", "%s", %d,\n%s,\n      %d },\n' % (stem, system, arch, major, quoted, len(text)))
+    out.write('    { 0 },\n};\n\nconst struct layout_build layout_builds[] = {\n')
+    for build in sorted(builds):
+        out.write('    { "%s", "%s", "%s" },\n' % build)
     out.write('    { 0 },\n};\n')

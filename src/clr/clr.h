@@ -20,7 +20,20 @@
 #include "clr/layout.h"
 #include "target/target.h"
 
-enum global_source { GLOBAL_UNKNOWN, GLOBAL_FROM_DESCRIPTOR, GLOBAL_FROM_DAC_TABLE, GLOBAL_FROM_DAC_SCAN };
+enum global_source {
+    GLOBAL_UNKNOWN,
+    GLOBAL_FROM_DESCRIPTOR,
+    GLOBAL_FROM_DAC_TABLE,
+    GLOBAL_FROM_DAC_SCAN, /* the DAC table was found by its shape */
+    GLOBAL_FROM_SHAPE,    /* the one variable of the runtime that leads to a thing of its shape */
+};
+
+/* How the built-in table was chosen; every choice passed the self-check (layout_choice.c). */
+enum layout_choice {
+    LAYOUT_BY_BUILD,   /* the runtime's build is one that it was proven with */
+    LAYOUT_BY_VERSION, /* by the major version, which is that of other builds */
+    LAYOUT_NEAREST,    /* no table is for this version: the nearest one that the structures agree with */
+};
 
 enum { DAC_TABLE_MAX = 1024 };
 
@@ -43,9 +56,10 @@ struct clr {
     const struct target_module *module; /* of the runtime itself */
     bool is_single_file;
     struct layout layout;
-    const char *layout_name;    /* "linux-x64-10.0" */
-    const char *version;        /* "10.0.12", "10.0" when only the major is sure */
-    bool version_is_family;     /* the table was chosen by version family, not by an exact build: provenance for the reader */
+    const char *layout_name; /* "linux-x64-10.0" */
+    const char *version;     /* "10.0.12", "10.0" when only the major is sure */
+    enum layout_choice layout_choice;
+    bool version_is_family;     /* not LAYOUT_BY_BUILD: provenance for the reader */
     uint64_t descriptor_addr;   /* DotNetRuntimeContractDescriptor, 0 when not readable */
     uint32_t descriptor_fields; /* fields that came from it */
     struct dac_table dac;
@@ -87,18 +101,19 @@ bool clr_try_u64(const struct clr *clr, uint64_t base, enum field field, uint64_
 /* The value of a global pointer variable. */
 bool clr_try_global(const struct clr *clr, enum global global, uint64_t *ret);
 
+/*
+ * layout_choice.c: sets layout, globals and what says where they came from. `descriptors` may hold none. Errors: no table's
+ * structures make sense.
+ */
+struct descriptors;
+struct error *clr_choose_layout(struct clr *clr, const struct descriptors *descriptors);
+/* Forgets what was read with another layout. */
+void clr_caches_clear(struct clr *clr);
+
+/* global_shape.c: replaces globals that do not lead to what they should by those that do, if there are such. */
+void clr_check_globals(struct clr *clr);
+
 /* dac_table.c: false when neither the export nor a scan gives one. */
 bool dac_table_read(const struct target *target, const struct target_module *module, struct dac_table *ret);
-
-/* descriptor.c: the runtime's own contract descriptor. */
-struct descriptor {
-    uint64_t addr;
-    struct span json; /* borrowed from the memory or the arena given */
-    uint32_t pointer_count;
-    uint64_t *pointers; /* arena */
-};
-/* Errors: ERROR_NOT_FOUND no such export, ERROR_FAULT its bytes are not in the dump, ERROR_BAD_DATA. */
-struct error *descriptor_read(const struct target *target, const struct target_module *module, struct arena *arena,
-                              struct descriptor *ret);
 
 #endif

@@ -31,17 +31,15 @@ enum constant {
     CONSTANT_COUNT
 };
 
+/* Bytes of a MethodTable that are read at once; all its fields lie in them. */
+enum { LAYOUT_METHOD_TABLE_SIZE = 64 };
+
 enum layout_source { LAYOUT_NONE, LAYOUT_BUILT_IN, LAYOUT_DESCRIPTOR };
 
-enum global_form {
-    GLOBAL_ABSENT,
-    GLOBAL_DAC_INDEX,     /* index into the runtime's DAC table */
-    GLOBAL_POINTER_INDEX, /* index into the descriptor's pointer data */
-};
-
 struct layout_global {
-    enum global_form form;
-    uint32_t index;
+    bool has_dac_index;
+    uint32_t dac_index; /* in the runtime's DAC table: built-in tables */
+    uint64_t addr;      /* of the variable: the dump's own descriptor; 0 when it names none */
 };
 
 struct layout {
@@ -50,11 +48,10 @@ struct layout {
     uint8_t offset_source[FIELD_COUNT];
     uint64_t constant[CONSTANT_COUNT];
     uint8_t constant_source[CONSTANT_COUNT];
-    struct layout_global global[GLOBAL_COUNT];     /* from the built-in table */
-    struct layout_global own_global[GLOBAL_COUNT]; /* from the dump's descriptor */
+    struct layout_global global[GLOBAL_COUNT];
 };
 
-/* A table built in; layouts_builtin is generated from the files, `json` NULL at the end. */
+/* A table built in; layouts_builtin is generated from the files, `name` NULL at the end. */
 struct layout_builtin {
     const char *name; /* "linux-x64-10.0" */
     const char *os, *arch;
@@ -64,17 +61,29 @@ struct layout_builtin {
 };
 extern const struct layout_builtin layouts_builtin[];
 
+/* A build that a table was proven with; layout_builds is generated from the files, sorted by id, `id` NULL at the end. */
+struct layout_build {
+    const char *id; /* ELF build-id in hex, or a PE image's timestamp and size, as symbol servers write them: "6ADAEE43-47a000" */
+    const char *version; /* "10.0.14" */
+    const char *table;   /* "windows-x64-10.0" */
+};
+extern const struct layout_build layout_builds[];
+
 void layout_init(struct layout *layout);
-/*
- * Reads one document into `layout`, over what is there. `source` tells where it came from: a descriptor's pointer globals index its
- * pointer data, a built-in table's the DAC table.
- * Errors: ERROR_BAD_DATA when the document is no descriptor.
- */
+/* Reads a built-in table into `layout`, over what is there. Errors: ERROR_BAD_DATA when the document is none. */
 struct error *layout_read(struct layout *layout, struct span json, enum layout_source source);
+/*
+ * The same of a runtime's own descriptor, whose pointer globals index its pointer data.
+ * Errors: ERROR_BAD_DATA when the document is none, or puts fields where they cannot be.
+ */
+struct error *layout_read_descriptor(struct layout *layout, struct span json, const uint64_t *pointers, uint32_t pointer_count);
 
 const char *field_type_name(enum field field);
 const char *field_name(enum field field);
 const char *global_name(enum global global);
+
+/* Has it what a MethodTable cannot be read without? */
+bool layout_has_method_table(const struct layout *layout);
 
 static inline bool layout_has(const struct layout *layout, enum field field)
 {

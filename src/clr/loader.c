@@ -10,6 +10,19 @@ static uint64_t assembly_limit(const struct clr *clr)
     return limit_from_size(clr->target->dump->file ? clr->target->dump->file->bytes.size : 0, 64);
 }
 
+uint64_t clr_assembly_list_addr(const struct clr *clr, uint64_t domain)
+{
+    bool is_direct = layout_has(&clr->layout, FIELD_AppDomain_AssemblyList);
+
+    return clr_field_addr(clr, domain, is_direct ? FIELD_AppDomain_AssemblyList : FIELD_AppDomain_DomainAssemblyList);
+}
+
+bool clr_assembly_of_element(const struct clr *clr, uint64_t element, uint64_t *ret)
+{
+    *ret = element;
+    return layout_has(&clr->layout, FIELD_AppDomain_AssemblyList) || clr_try_u64(clr, element, FIELD_DomainAssembly_Assembly, ret);
+}
+
 struct error *clr_module_iterator_init(struct clr *clr, struct clr_module_iterator *ret)
 {
     uint64_t domain, list;
@@ -17,7 +30,7 @@ struct error *clr_module_iterator_init(struct clr *clr, struct clr_module_iterat
 
     if (!clr_try_global(clr, GLOBAL_AppDomain, &domain) || !domain)
         return error_create(ERROR_FAULT, "cannot read the application domain: its address is not in the dump");
-    list = clr_field_addr(clr, domain, FIELD_AppDomain_DomainAssemblyList);
+    list = clr_assembly_list_addr(clr, domain);
     if (!clr_try_u32(clr, list, FIELD_ArrayListBase_Count, &count))
         return error_fault(list, "cannot read the assembly list of application domain '%llx': address not in dump",
                            (unsigned long long)domain);
@@ -65,7 +78,7 @@ struct error *clr_module_iterator_next(struct clr_module_iterator *it, struct cl
             break;
         }
         if (!element) continue;
-        if (!clr_try_u64(it->clr, element, FIELD_DomainAssembly_Assembly, &assembly) ||
+        if (!clr_assembly_of_element(it->clr, element, &assembly) ||
             !clr_try_u64(it->clr, assembly, FIELD_Assembly_Module, &module_addr)) {
             gaps_add(it->clr->gaps, "assemblies", element, 1, "assembly not in the dump");
             continue;

@@ -64,6 +64,10 @@ const char *clr_module_simple_name(struct clr *clr, struct clr_module *module);
 /* The managed AssemblyLoadContext object, 0 when there is none or it cannot be read. */
 uint64_t clr_module_load_context(const struct clr *clr, const struct clr_module *module);
 
+/* Address of the domain's list of assemblies, and the assembly that an element of it stands for. */
+uint64_t clr_assembly_list_addr(const struct clr *clr, uint64_t domain);
+bool clr_assembly_of_element(const struct clr *clr, uint64_t element, uint64_t *ret);
+
 /* The application domain and its name. */
 struct error *clr_app_domain(const struct clr *clr, uint64_t *addr_ret, const char **name_ret);
 

@@ -40,9 +40,8 @@ static uint64_t type_module_from_slots(const struct clr *clr, const struct clr_t
 
 bool clr_type_try_read(const struct clr *clr, uint64_t mt_addr, struct clr_type *ret)
 {
-    enum { METHOD_TABLE_READ = 64 };
     const struct layout *layout = &clr->layout;
-    uint8_t raw[METHOD_TABLE_READ];
+    uint8_t raw[LAYOUT_METHOD_TABLE_SIZE];
     struct clr_type type = { .mt_addr = mt_addr };
     uint64_t class_word;
 
@@ -97,10 +96,14 @@ struct clr_type *clr_type_get(struct clr *clr, uint64_t mt_addr)
 
 uint32_t clr_array_rank(const struct clr *clr, const struct clr_type *type)
 {
+    enum { SZARRAY_BASE_SIZE = 24, RANK_MAX = 32 };
     uint8_t rank;
 
     if ((type->flags & MT_FLAG_CATEGORY_MASK) == MT_FLAG_CATEGORY_SZARRAY) return 1;
-    return clr_try_u8(clr, type->class_addr, FIELD_ArrayClass_Rank, &rank) && rank && rank <= 32 ? rank : 1;
+    if (clr_try_u8(clr, type->class_addr, FIELD_ArrayClass_Rank, &rank) && rank && rank <= RANK_MAX) return rank;
+    /* Each dimension adds a length and a lower bound of 4 bytes (ArrayBase, src/coreclr/vm/object.h). */
+    rank = type->base_size >= SZARRAY_BASE_SIZE ? (uint8_t)((type->base_size - SZARRAY_BASE_SIZE) / 8) : 0;
+    return rank && rank <= RANK_MAX ? rank : 1;
 }
 
 void clr_type_map_begin(const struct clr *clr, const struct clr_module *module, struct clr_type_map_iterator *ret)

@@ -23,6 +23,18 @@ static struct error *layouts_used_begin(struct session *session, const struct re
     return NULL;
 }
 
+static const char *choice_text(const struct clr *clr)
+{
+    switch (clr->layout_choice) {
+    case LAYOUT_BY_BUILD:
+        return "proven with this build";
+    case LAYOUT_BY_VERSION:
+        return "proven with other builds of this version";
+    default:
+        return "of another version: the nearest one that its structures agree with";
+    }
+}
+
 static void fill_field(struct layouts_used_cursor *cursor, enum field field, struct value *row)
 {
     const struct layout *layout = &cursor->clr->layout;
@@ -35,14 +47,15 @@ static void fill_field(struct layouts_used_cursor *cursor, enum field field, str
     else if (layout->offset_source[field] == LAYOUT_DESCRIPTOR)
         text_puts(&cursor->source, "the dump's own descriptor");
     else
-        text_printf(&cursor->source, "built-in table %s", layout->name);
+        text_printf(&cursor->source, "built-in table %s, %s", layout->name, choice_text(cursor->clr));
     value_text(&row[SOURCE], text_cstr(&cursor->source));
     if (layout_has(layout, field)) value_u64(&row[OFFSET], (uint64_t)layout->offset[field]);
 }
 
 static void fill_global(struct layouts_used_cursor *cursor, enum global global, struct value *row)
 {
-    static const char *const sources[] = { "not found", "the dump's own descriptor", "DAC table", "DAC table found by scan" };
+    static const char *const sources[] = { "not found", "the dump's own descriptor", "DAC table", "DAC table found by its shape",
+                                           "variable found by its shape" };
 
     value_text(&row[STRUCTURE], "(global)");
     value_text(&row[FIELD_NAME], global_name(global));

@@ -12,6 +12,7 @@
 #include "dump/live_linux.h"
 #include "heap/graph.h"
 #include "heap/histogram.h"
+#include "heap/retained.h"
 #include "heap/roots.h"
 #include "heap/starts.h"
 #include "session/ledger.h"
@@ -30,7 +31,7 @@ struct session {
     struct target *target;
     uint64_t lost_pages; /* of the dump file, already counted as a gap */
     struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
-    struct part handles_part, finalizables_part, starts_part, roots_part, graph_part;
+    struct part handles_part, finalizables_part, starts_part, roots_part, graph_part, retained_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
@@ -42,6 +43,7 @@ struct session {
     struct heap_starts starts;
     struct roots roots;
     struct graph graph;
+    struct retained retained;
 };
 
 static struct error *error_copy(const struct error *err)
@@ -88,6 +90,7 @@ struct error *session_open(const struct session_options *options, struct session
 void session_close(struct session *session)
 {
     if (!session) return;
+    retained_deinit(&session->retained);
     graph_deinit(&session->graph);
     roots_deinit(&session->roots);
     heap_starts_deinit(&session->starts);
@@ -98,6 +101,7 @@ void session_close(struct session *session)
     loader_heap_blocks_deinit(&session->loader_heaps);
     histogram_deinit(&session->histogram);
     gc_heaps_deinit(&session->gc_heaps);
+    error_destroy(session->retained_part.err);
     error_destroy(session->graph_part.err);
     error_destroy(session->roots_part.err);
     error_destroy(session->starts_part.err);
@@ -264,6 +268,23 @@ struct error *session_graph(struct session *session, const struct graph **ret)
     error_destroy(session_handles(session, &handles)); /* that it failed was said when the roots were read */
     BUILD_PART(&session->graph_part, graph_init(&session->graph, clr, heaps, starts, roots, handles, session->options.progress));
     *ret = &session->graph;
+    return NULL;
+}
+
+struct error *session_retained(struct session *session, const struct retained **ret)
+{
+    const struct gc_heaps *heaps;
+    const struct heap_starts *starts;
+    const struct roots *roots;
+    const struct handle_table *handles = NULL;
+
+    TRY(session_gc_heaps(session, &heaps));
+    TRY(session_starts(session, &starts));
+    TRY(session_roots(session, &roots));
+    error_destroy(session_handles(session, &handles));
+    BUILD_PART(&session->retained_part,
+               retained_init(&session->retained, clr, heaps, starts, roots, handles, session->options.progress));
+    *ret = &session->retained;
     return NULL;
 }
 

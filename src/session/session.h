@@ -20,6 +20,7 @@ struct finalizables;
 struct heap_starts;
 struct roots;
 struct graph;
+struct retained;
 struct findings;
 struct session;
 
@@ -57,6 +58,8 @@ struct error *session_starts(struct session *session, const struct heap_starts *
 struct error *session_roots(struct session *session, const struct roots **ret);
 /* Which objects are alive, and a shortest path to each (heap/paths.h). */
 struct error *session_graph(struct session *session, const struct graph **ret);
+/* Dominators and retained sizes of all objects (heap/retained.h). */
+struct error *session_retained(struct session *session, const struct retained **ret);
 struct gaps *session_gaps(struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);

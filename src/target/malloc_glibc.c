@@ -131,12 +131,11 @@ static bool read_all(struct glibc_malloc *malloc, const struct malloc_options *o
     bool done = malloc_pieces_init(malloc->target, options, &pieces) && malloc_find_arenas(malloc, &pieces, gaps) &&
                 malloc_find_main(malloc, &pieces);
 
-    /* Without any heap there is no glibc, and what looks like a mapped chunk is none. */
-    if (done && malloc->heaps.count) done = malloc_find_mapped(malloc, &pieces);
     malloc_pieces_deinit(&pieces);
     if (!done) return false;
+    /* Without any heap there is no glibc, and what looks like a mapped chunk is none. */
     if (!malloc->heaps.count) {
-        malloc->arenas.count = 0;
+        malloc->arenas.count = malloc->mapped.count = 0;
         return true;
     }
     vec_sort(&malloc->heaps, compare_heaps);

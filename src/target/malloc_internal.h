@@ -41,9 +41,8 @@ bool malloc_pieces_remove(struct malloc_pieces *pieces, uint64_t start, uint64_t
 bool malloc_read_fields(const struct memory *memory, const struct malloc_layout *layout, uint64_t arena, struct malloc_fields *ret);
 /* False when out of memory. Fills arenas and heaps but the main heap. */
 bool malloc_find_arenas(struct glibc_malloc *malloc, struct malloc_pieces *pieces, struct gaps *gaps);
-/* malloc_main.c: the main heap's pieces, and mapped chunks. */
-bool malloc_find_main(struct glibc_malloc *malloc, struct malloc_pieces *pieces);
-bool malloc_find_mapped(struct glibc_malloc *malloc, const struct malloc_pieces *pieces);
+/* malloc_main.c: the main heap's pieces, and chunks with a mapping of their own. */
+bool malloc_find_main(struct glibc_malloc *malloc, const struct malloc_pieces *pieces);
 
 /* malloc_walk.c */
 typedef VEC(uint64_t) malloc_addresses;

@@ -16,7 +16,7 @@ struct chain {
 
 struct main_finder {
     struct glibc_malloc *malloc;
-    struct malloc_pieces *pieces;
+    const struct malloc_pieces *pieces;
     struct malloc_window window;
     uint64_t known_top; /* 0: the main arena's state is not in the dump */
     uint64_t budget;    /* steps left for places where a chain may begin again */
@@ -45,6 +45,15 @@ static struct chain cut_at(uint64_t boundary, uint64_t boundary_chunk, uint64_t 
     return (struct chain) { .how = CHAIN_AT_END, .end = boundary, .top = boundary_chunk, .count = count };
 }
 
+enum { FENCEPOST = 16 | PREV_INUSE };
+
+static bool is_fencepost_at(struct main_finder *finder, uint64_t at)
+{
+    uint64_t prev_size, size_word;
+
+    return malloc_header(&finder->window, at, &prev_size, &size_word) && size_word == FENCEPOST;
+}
+
 /* Follows chunks from `start`, at most to `end`. A broken chain's `end` is where it broke. */
 static struct chain follow(struct main_finder *finder, uint64_t start, uint64_t end)
 {
@@ -61,8 +70,7 @@ static struct chain follow(struct main_finder *finder, uint64_t start, uint64_t 
         if (before_is_free && prev_size != at - last) break;
         if (ends_at_top && at == finder->known_top && size >= CHUNK_MIN && size <= end - at)
             return (struct chain) { .how = CHAIN_TOP, .end = at + size, .top = at, .count = count + 1 };
-        if (count && size_word == (16 | PREV_INUSE) && malloc_header(&finder->window, at + 16, &prev_size, &size_word) &&
-            size_word == (16 | PREV_INUSE))
+        if (count && (size_word | PREV_INUSE) == FENCEPOST && is_fencepost_at(finder, at + 16))
             return (struct chain) { .how = CHAIN_FENCEPOSTS, .end = at + 32, .count = count };
         if (!malloc_size_is_sane(size_word, at, end) || size_word & NON_MAIN_ARENA) break;
         last = at;
@@ -135,49 +143,6 @@ static uint64_t page_up(uint64_t addr, uint64_t end)
     return up < addr || up > end ? end : up;
 }
 
-static bool look_at(struct main_finder *finder, uint64_t start, uint64_t piece_end, uint64_t *covered_ret)
-{
-    struct chain chain;
-    uint64_t end;
-
-    if (!may_begin(finder, start, true)) return true;
-    chain = follow(finder, start, piece_end);
-    if (!is_heap(finder, &chain)) return true;
-    end = chain.how == CHAIN_BROKEN ? piece_end : chain.end;
-    finder->budget = (piece_end - start) / CHUNK_ALIGN;
-    if (!add_piece(finder, start, chain.how == CHAIN_FENCEPOSTS ? chain.end : page_up(end, piece_end), &chain)) return false;
-    if (chain.how == CHAIN_FENCEPOSTS && !add_parts_behind(finder, chain.end, piece_end, &end)) return false;
-    *covered_ret = page_up(end, piece_end);
-    return true;
-}
-
-bool malloc_find_main(struct glibc_malloc *malloc, struct malloc_pieces *pieces)
-{
-    struct malloc_arena *arena = &malloc->arenas.data[0];
-    struct main_finder finder = { .malloc = malloc, .pieces = pieces };
-    struct malloc_fields fields;
-    size_t start = 0;
-
-    malloc_window_init(&finder.window, &malloc->target->memory);
-    if (arena->has_state && malloc_read_fields(&malloc->target->memory, malloc->layout, arena->addr, &fields))
-        finder.known_top = fields.top;
-    for (size_t i = 0; i < pieces->list.count; i++) {
-        uint64_t piece_start = pieces->list.data[i].start, piece_end = pieces->list.data[i].end;
-
-        while (start < pieces->starts.count && pieces->starts.data[start] < piece_start)
-            start++;
-        for (; start < pieces->starts.count && pieces->starts.data[start] < piece_end; start++) {
-            uint64_t at = pieces->starts.data[start], covered = 0;
-
-            if (!look_at(&finder, at, piece_end, &covered)) return false;
-            if (!covered) continue;
-            if (!malloc_pieces_remove(pieces, at, covered)) return false;
-            break; /* what is left of the piece comes next in the list, or is empty */
-        }
-    }
-    return true;
-}
-
 /* ---- mapped chunks ---- */
 
 /*
@@ -200,25 +165,55 @@ static bool read_mapped(struct malloc_window *window, const struct malloc_piece 
     return true;
 }
 
-bool malloc_find_mapped(struct glibc_malloc *malloc, const struct malloc_pieces *pieces)
+/* ---- both ---- */
+
+/* A heap that begins at `start`; *covered_ret: its end, 0 when there is none. */
+static bool look_for_heap(struct main_finder *finder, uint64_t start, uint64_t piece_end, uint64_t *covered_ret)
 {
-    struct malloc_window window;
+    struct chain chain;
+    uint64_t end;
 
-    malloc_window_init(&window, &malloc->target->memory);
-    for (size_t i = 0; i < pieces->list.count; i++) {
-        const struct malloc_piece *piece = &pieces->list.data[i];
-        uint64_t page = page_up(piece->start, piece->end);
+    *covered_ret = 0;
+    if (!may_begin(finder, start, true)) return true;
+    chain = follow(finder, start, piece_end);
+    if (!is_heap(finder, &chain) || (chain.how == CHAIN_BROKEN && !is_range_start(finder->pieces, start))) return true;
+    end = chain.how == CHAIN_BROKEN ? piece_end : chain.end;
+    finder->budget = (piece_end - start) / CHUNK_ALIGN;
+    if (!add_piece(finder, start, chain.how == CHAIN_FENCEPOSTS ? chain.end : page_up(end, piece_end), &chain)) return false;
+    if (chain.how == CHAIN_FENCEPOSTS && !add_parts_behind(finder, chain.end, piece_end, &end)) return false;
+    *covered_ret = page_up(end, piece_end);
+    return true;
+}
 
-        while (page < piece->end) {
-            struct malloc_mapped mapped;
+/* Page by page: where brk is blocked, heaps lie side by side with each other and with mapped chunks, newer ones below. */
+static bool look_at_piece(struct main_finder *finder, const struct malloc_piece *piece)
+{
+    uint64_t page = page_up(piece->start, piece->end), covered;
 
-            if (!read_mapped(&window, piece, page, &mapped)) {
-                page += MALLOC_PAGE;
-                continue;
-            }
-            if (!vec_push(&malloc->mapped, mapped)) return false;
+    while (page < piece->end) {
+        struct malloc_mapped mapped;
+
+        if (read_mapped(&finder->window, piece, page, &mapped)) {
+            if (!vec_push(&finder->malloc->mapped, mapped)) return false;
             page = mapped.addr + mapped.size;
+            continue;
         }
+        if (!look_for_heap(finder, page, piece->end, &covered)) return false;
+        page = covered > page ? covered : page + MALLOC_PAGE;
     }
+    return true;
+}
+
+bool malloc_find_main(struct glibc_malloc *malloc, const struct malloc_pieces *pieces)
+{
+    struct malloc_arena *arena = &malloc->arenas.data[0];
+    struct main_finder finder = { .malloc = malloc, .pieces = pieces };
+    struct malloc_fields fields;
+
+    malloc_window_init(&finder.window, &malloc->target->memory);
+    if (arena->has_state && malloc_read_fields(&malloc->target->memory, malloc->layout, arena->addr, &fields))
+        finder.known_top = fields.top;
+    for (size_t i = 0; i < pieces->list.count; i++)
+        if (!look_at_piece(&finder, &pieces->list.data[i])) return false;
     return true;
 }

@@ -167,12 +167,13 @@ void clr_check_globals(struct clr *clr)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
         const struct global_shape *shape = &shapes[i];
-        uint64_t value;
+        enum shape is = SHAPE_UNREADABLE;
+        uint64_t value = 0;
 
         if (!layout_has(&clr->layout, shape->needed)) continue;
-        if (clr->global[shape->global] &&
-            (!memory_try_u64(clr->memory, clr->global[shape->global], &value) || shape->shape(clr, value) != SHAPE_WRONG))
-            continue;
+        if (clr_try_global(clr, shape->global, &value)) is = shape->shape(clr, value);
+        /* Of a system domain nothing can be told as long as the core library cannot be read. */
+        if (is == SHAPE_RIGHT || (shape->global == GLOBAL_SystemDomain && shape->shape(clr, value) == SHAPE_UNREADABLE)) continue;
         find_by_shape(clr, shape);
     }
 }

@@ -20,7 +20,10 @@ uint64_t clr_assembly_list_addr(const struct clr *clr, uint64_t domain)
 bool clr_assembly_of_element(const struct clr *clr, uint64_t element, uint64_t *ret)
 {
     *ret = element;
-    return layout_has(&clr->layout, FIELD_AppDomain_AssemblyList) || clr_try_u64(clr, element, FIELD_DomainAssembly_Assembly, ret);
+    if (layout_has(&clr->layout, FIELD_AppDomain_AssemblyList)) return true;
+    /* The first member of a DomainAssembly where nothing else is known. */
+    if (!layout_has(&clr->layout, FIELD_DomainAssembly_Assembly)) return memory_try_u64(clr->memory, element, ret);
+    return clr_try_u64(clr, element, FIELD_DomainAssembly_Assembly, ret);
 }
 
 struct error *clr_module_iterator_init(struct clr *clr, struct clr_module_iterator *ret)

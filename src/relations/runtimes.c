@@ -31,7 +31,7 @@ static struct error *runtimes_begin(struct session *session, const struct reques
 
 static void fill_clr(struct clr *clr, struct value *row)
 {
-    static const char *const sources[] = { "unknown", "descriptor", "DAC table", "DAC table found by scan" };
+    static const char *const sources[] = { "unknown", "descriptor", "DAC table", "DAC table found by its shape", "shape" };
     struct gc_heaps heaps;
     struct error *err;
 

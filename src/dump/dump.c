@@ -152,6 +152,7 @@ void dump_close(struct dump *dump)
     vec_deinit(&dump->file_maps);
     vec_deinit(&dump->modules);
     vec_deinit(&dump->threads);
+    vec_deinit(&dump->notes);
     arena_deinit(&dump->arena);
     byte_file_close(dump->file);
     free(dump);

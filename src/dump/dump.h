@@ -75,7 +75,11 @@ struct dump {
     VEC(struct dump_file_map) file_maps;
     VEC(struct dump_module) modules;
     VEC(struct dump_thread) threads;
-    struct span auxv; /* NT_AUXV, empty when there is none */
+    struct span auxv;       /* NT_AUXV, empty when there is none */
+    VEC(struct span) notes; /* of a core: the content of its note segments */
+    struct span own_note;   /* text of the note that our own writer adds (dump/core_notes.h), empty for none */
+    const char *told_kind;  /* what that note says of the kind, NULL for nothing */
+    uint64_t left_out_size; /* and how many bytes it left out on purpose */
     const char *os_version;
     bool has_memory_info; /* ranges come from a MemoryInfoList: state and type are exact */
     bool truncated;       /* the file ends before what its headers promise */

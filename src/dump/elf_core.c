@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "dump/dump.h"
+#include "dump/core_notes.h"
 #include "dump/elf_core_notes.h"
 #include "formats/elf.h"
 
@@ -329,7 +330,8 @@ static struct error *core_open(struct dump *dump, struct gaps *gaps)
     report_missing(&core);
     sort_ranges(&core);
     vec_sort(&dump->file_maps, compare_file_maps);
-    dump->kind = core_kind(&core);
+    dump->kind = dump->told_kind ? dump->told_kind : core_kind(&core);
+    core_note_name_threads(dump, dump->own_note);
     if (!strcmp(dump->kind, "gcore")) find_reserved(&core);
     if (!dump->ranges.count) return error_create(ERROR_BAD_DATA, "the core holds no memory");
     return NULL;

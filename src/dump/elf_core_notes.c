@@ -1,6 +1,7 @@
 #include "dump/elf_core_notes.h"
 
 #include "base/limits.h"
+#include "dump/core_notes.h"
 
 /* linux include/uapi/linux/elf.h */
 enum note_type {
@@ -199,6 +200,7 @@ static bool is_from(const struct elf_note *note, const char *owner)
 static struct error *read_note(struct dump *dump, const struct elf_note *note, uint16_t machine, struct elf_core_traces *traces,
                                struct gaps *gaps)
 {
+    if (elf_note_is(note, CORE_NOTE_OWNER, CORE_NOTE_TYPE)) core_note_read(dump, note->desc);
     if (is_from(note, "GDB")) traces->has_gdb_note = true;
     if (is_from(note, "LINUX")) traces->has_linux_note = true;
     if (elf_note_is(note, "LINUX", NT_ARM_TLS)) set_arm64_tls(dump, note->desc);
@@ -224,6 +226,7 @@ struct error *elf_core_read_notes(struct dump *dump, struct span notes, uint64_t
     struct elf_notes iter;
     struct elf_note note;
 
+    if (!vec_push(&dump->notes, notes)) return &error_enomem;
     elf_notes_begin(&iter, notes, align);
     while (elf_notes_next(&iter, &note)) {
         if (note.truncated) gaps_add(gaps, "notes of the core", 0, 1, "the last note is cut off after %zu bytes", note.desc.size);

@@ -78,4 +78,30 @@ struct session_info {
 };
 void session_info(struct session *session, struct session_info *ret);
 
+/* ---- dumps that are written ---- */
+
+enum snapshot_source { SNAPSHOT_BY_ANY, SNAPSHOT_BY_READING /* /proc */, SNAPSHOT_BY_PORT /* of the runtime */ };
+
+struct snapshot_options {
+    const char *target; /* "pid:N" */
+    const char *output; /* a new file, compressed when it ends in .zst, or "-" */
+    bool heap_only;     /* what an analysis needs, instead of everything */
+    bool run_on;        /* do not hold the process while it is read */
+    enum snapshot_source source;
+    struct progress *progress; /* may be NULL; borrowed */
+};
+
+struct session_written {
+    uint64_t memory_size;   /* bytes before compression */
+    uint64_t stored_size;   /* of the file, 0 when it is a pipe */
+    uint64_t left_out_size; /* bytes that were there and are not needed */
+    uint64_t held_ms;       /* how long the process stood still, at most */
+    bool by_port;
+};
+
+/* Writes a dump of a live process. Errors: ERROR_USAGE, ERROR_NOT_FOUND, ERROR_IO, ERROR_CANCELLED; no file is left then. */
+struct error *session_snapshot(const struct snapshot_options *options, struct gaps *gaps, struct session_written *ret);
+/* Writes the session's dump anew, without what an analysis does not need. Errors: as above. */
+struct error *session_slim(struct session *session, const char *output, struct session_written *ret);
+
 #endif

@@ -9,6 +9,7 @@
 #include "surfaces/number.h"
 #include "surfaces/run_query.h"
 #include "surfaces/shell.h"
+#include "surfaces/snapshot.h"
 
 /* A row a line has no place for the ledger: these forms are the relation `findings`. */
 static struct error *print_findings(struct run *run, unsigned format)
@@ -70,6 +71,16 @@ const struct builtin builtins[] = {
     { "shell", "", "commands line by line, on one opening of the dump",
       "Every line is a command with its options, as behind TARGET. `exit` or the end of the input ends it.", true, 0, 0,
       run_shell },
+    { "snapshot", "N -o FILE [--heap] [--proc|--port]", "write a dump of process N",
+      "FILE is new, of mode 0600, and compressed when its name ends in .zst; `-o -` sends it to standard output, compressed. --heap "
+      "keeps what an analysis needs: all private memory and the runtime's, little of mapped files. The process is read and held "
+      "meanwhile (--no-stop: it runs on); without the right to do so its runtime is asked, through the diagnostics port, to dump "
+      "itself. --proc and --port choose one of the two. It never needs room for more than the compressed dump.",
+      false, 1, SNAPSHOT_ARGUMENTS_MAX, run_snapshot },
+    { "slim", "-o FILE", "write the dump anew, with what an analysis needs",
+      "Seekable zstd when FILE ends in .zst, of mode 0600. Code of native libraries and content of mapped files stay behind; "
+      "minidumps are only compressed. Every answer is the same as of the dump.",
+      true, 2, 2, run_slim },
     { "help", "[COMMAND]", "explain one command, or list them all",
       "--man prints the manual page, --completion bash a completion script.", false, 0, 2, run_help },
     { "version", "", "print the version", NULL, false, 0, 0, run_version },

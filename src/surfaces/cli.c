@@ -173,16 +173,12 @@ static bool is_targetless(const struct run *run, const char *word)
     return (builtin && !builtin->needs_dump) || (relation && relation->without_dump);
 }
 
-/* The commonest slip: a command without a dump, or one that exists only in plans. */
+/* The commonest slip: a command without a dump. */
 static struct error *check_target(const struct run *run)
 {
-    static const char *const planned[] = { "snapshot" };
     const char *word = run->target;
 
     if (access(word, F_OK) == 0) return NULL;
-    for (size_t i = 0; i < ARRAY_COUNT(planned); i++)
-        if (!strcmp(planned[i], word))
-            return error_create(ERROR_USAGE, "unknown command '%s'; this version does not have it", word);
     if (is_command(run, word))
         return error_create(ERROR_USAGE, "'%s' is a command and needs a dump: clrtrail TARGET %s", word, word);
     return NULL;

@@ -35,6 +35,7 @@ const struct option options_table[] = {
     { "--sysroot", OPTION_TEXT, AT(sysroot), .argument = "DIR", .help = "root of the file system in which the process ran" },
     { "--stop", OPTION_SWITCH, AT(stop),
       .help = "hold a live process (pid:N) for the whole run; else only while registers are read" },
+    { "--no-stop", OPTION_SWITCH, AT(no_stop), .help = "let the process run on while `snapshot` reads it: what it changes is torn" },
     { "--runtime", OPTION_NUMBER, AT(runtime), .argument = "N",
       .help = "which of several .NET runtimes in the process, as `runtimes` numbers them" },
     { "--threads", OPTION_NUMBER, AT(threads), .argument = "N", .help = "use N threads; by default one for each processor" },

@@ -26,7 +26,8 @@ struct options {
     struct words commands; /* -c */
     struct words images;
     const char *sysroot;
-    bool stop; /* a live process stands still for the whole run */
+    bool stop;    /* a live process stands still for the whole run */
+    bool no_stop; /* and runs on while it is dumped */
     const char *index;
     uint64_t threads;
     uint64_t runtime; /* which one of the process, 0-based */

@@ -84,7 +84,8 @@ static void wrong_usage_is_told_before_anything_is_opened(void **state)
     check("/nowhere/x.core diagnose --where live", EXIT_USAGE, "", "diagnose has no rows");
     check("/nowhere/x.core explain", EXIT_USAGE, "", "explain N");
     check("toys", EXIT_USAGE, "", "'toys' is a command and needs a dump");
-    check("ps", EXIT_USAGE, "", "unknown command 'ps'");
+    check("snapshot", EXIT_USAGE, "", "how to write it: snapshot N");
+    check("snapshot 1", EXIT_USAGE, "", "needs -o FILE");
     check("/nowhere/x.core --index /tmp/x", EXIT_USAGE, "", "--index");
 }
 

@@ -1,4 +1,4 @@
-#include "clr/thread.h"
+#include "clr/stack_walk.h"
 #include "relations/relation.h"
 #include "session/session.h"
 #include "target/target.h"
@@ -7,12 +7,13 @@
 struct threads_cursor {
     struct session *session;
     const struct target *target;
+    struct clr *clr;
     struct clr_thread *threads;
     size_t count, index, native_index;
     struct map managed; /* os ids of managed threads */
     struct text state;
     size_t native;
-    bool with_native;
+    bool with_native, with_frames;
 };
 
 enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, IP, SP };
@@ -20,27 +21,20 @@ enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, I
 static struct error *threads_begin(struct session *session, const struct request *request, void *cursor_)
 {
     struct threads_cursor *cursor = cursor_;
-    struct clr *clr;
     struct error *err;
 
+    cursor->with_frames = request->columns_needed & 1u << FRAME_COUNT;
     cursor->with_native = request->arguments[0].given;
     text_init(&cursor->state);
     map_init(&cursor->managed);
     cursor->session = session;
     cursor->target = session_target(session);
-    err = session_clr(session, &clr);
-    if (!err) err = clr_threads(clr, session_arena(session), &cursor->threads, &cursor->count);
+    err = session_clr(session, &cursor->clr);
+    if (!err) err = clr_threads(cursor->clr, session_arena(session), &cursor->threads, &cursor->count);
     if (err == &error_enomem) return err;
     gaps_add_error(session_gaps(session), "managed threads", err);
     for (size_t i = 0; i < cursor->count; i++)
         if (!map_put(&cursor->managed, cursor->threads[i].os_id, i)) return &error_enomem;
-    return NULL;
-}
-
-static const struct dump_thread *native_thread(const struct target *target, uint32_t os_id)
-{
-    for (size_t i = 0; os_id && i < target->dump->threads.count; i++)
-        if (target->dump->threads.data[i].os_id == os_id) return &target->dump->threads.data[i];
     return NULL;
 }
 
@@ -53,9 +47,23 @@ static void fill_native(const struct dump_thread *thread, struct value *row)
     value_u64(&row[SP], thread->sp);
 }
 
-static void fill_managed(struct threads_cursor *cursor, const struct clr_thread *thread, struct value *row)
+static struct error *fill_frame_count(const struct clr *clr, const struct clr_thread *thread, const struct dump_thread *native,
+                                      struct value *row)
 {
-    const struct dump_thread *native = native_thread(cursor->target, thread->os_id);
+    struct stack stack;
+    struct error *err = stack_walk(clr, thread, native, &stack);
+    uint64_t count = 0;
+
+    for (size_t i = 0; !err && i < stack.frames.count; i++)
+        count += stack.frames.data[i].kind == STACK_MANAGED;
+    stack_deinit(&stack);
+    value_u64(&row[FRAME_COUNT], count);
+    return err;
+}
+
+static struct error *fill_managed(struct threads_cursor *cursor, const struct clr_thread *thread, struct value *row)
+{
+    const struct dump_thread *native = stack_native_thread(cursor->clr, thread->os_id);
 
     if (native) fill_native(native, row);
     value_u64(&row[MANAGED_ID], thread->managed_id);
@@ -69,6 +77,7 @@ static void fill_managed(struct threads_cursor *cursor, const struct clr_thread 
                                                                        : "alive");
     if (thread->is_finalizer) text_puts(&cursor->state, ", finalizer");
     value_text(&row[STATE], text_cstr(&cursor->state));
+    return cursor->with_frames ? fill_frame_count(cursor->clr, thread, native, row) : NULL;
 }
 
 static struct error *threads_next(void *cursor_, struct value *row, bool *more_ret)
@@ -78,8 +87,7 @@ static struct error *threads_next(void *cursor_, struct value *row, bool *more_r
 
     *more_ret = true;
     if (cursor->index < cursor->count) {
-        fill_managed(cursor, &cursor->threads[cursor->index++], row);
-        return NULL;
+        return fill_managed(cursor, &cursor->threads[cursor->index++], row);
     }
     while (cursor->with_native && cursor->native_index < cursor->target->dump->threads.count) {
         const struct dump_thread *thread = &cursor->target->dump->threads.data[cursor->native_index++];
@@ -120,7 +128,7 @@ static const struct column columns[] = {
     { "state", COLUMN_TEXT, "alive, unstarted, dead, native; the finalizer thread is marked" },
     { "background", COLUMN_BOOL, "does not keep the process alive" },
     { "pool", COLUMN_BOOL, "worker of the thread pool" },
-    { "frame_count", COLUMN_COUNT, "frames of its stack; stacks are not walked yet", COLUMN_VERBOSE },
+    { "frame_count", COLUMN_COUNT, "methods on its stack", COLUMN_VERBOSE },
     { "address", COLUMN_ADDRESS, "the Thread structure", COLUMN_VERBOSE },
     { "ip", COLUMN_ADDRESS, "instruction pointer", COLUMN_VERBOSE },
     { "sp", COLUMN_ADDRESS, "stack pointer" },

@@ -1,11 +1,15 @@
 #include "session/ledger.h"
 
+#include <string.h>
+
 #include "relations/relation.h"
 #include "session/session.h"
+#include "target/target.h"
 
 /* Uses of committed memory, largest first, and the total as the last row. */
 struct ledger_cursor {
     const struct ledger *ledger;
+    const struct dump *dump;
     unsigned order[USE_COUNT];
     unsigned count, index;
     bool total_done;
@@ -19,6 +23,7 @@ static struct error *ledger_begin(struct session *session, const struct request 
 
     (void)request;
     TRY(session_ledger(session, &cursor->ledger));
+    cursor->dump = session_target(session)->dump;
     for (unsigned use = USE_COUNT; use-- > 0;) {
         unsigned at = cursor->count;
 
@@ -59,13 +64,35 @@ static struct error *ledger_next(void *cursor_, struct value *row, bool *more_re
     return NULL;
 }
 
+/* What "committed" can mean here. */
+static const char *meaning(const struct dump *dump)
+{
+    if (!strcmp(dump->format, "minidump"))
+        return dump->has_memory_info ? "committed is what Windows calls so"
+                                     : "committed is what the dump holds: it does not describe the rest";
+    if (!strcmp(dump->kind, "heap"))
+        return "a heap dump: committed memory that can be written, touched or not, and a few pages of files; most of the images is "
+               "not in it";
+    if (!strcmp(dump->kind, "full") || !strcmp(dump->kind, "gcore") || !strcmp(dump->kind, "kernel"))
+        return "a core says what was committed, touched or not; never what was resident";
+    return "committed is what the dump holds, a small part of the process";
+}
+
 static void ledger_footer(void *cursor_, struct text *ret)
 {
     const struct ledger_cursor *cursor = cursor_;
 
-    if (cursor->ledger->not_counted)
-        text_printf(ret, "%llu bytes are second views of executable memory and counted once",
-                    (unsigned long long)cursor->ledger->not_counted);
+    text_puts(ret, meaning(cursor->dump));
+    if (cursor->ledger->file_pages) {
+        text_putc(ret, '\n');
+        text_number(ret, cursor->ledger->file_pages);
+        text_puts(ret, " bytes of the total are read-only pages of files, which processes share");
+    }
+    if (cursor->ledger->not_counted) {
+        text_putc(ret, '\n');
+        text_number(ret, cursor->ledger->not_counted);
+        text_puts(ret, " bytes are second views of executable memory and counted once");
+    }
 }
 
 static const struct column columns[] = {
@@ -80,9 +107,8 @@ static const struct column columns[] = {
 const struct relation relation_ledger = {
     .name = "ledger",
     .summary = "where every committed byte went",
-    .description = "Every committed byte of the dump under exactly one use. A core says what was committed, not what was resident: "
-                   "a heap dump "
-                   "lacks most file-backed pages, so images count with what the dump has of them.",
+    .description = "Every committed byte of the dump under exactly one use; the uses add up to the total, and the total to the "
+                   "committed bytes of `mappings`.",
     .topic = "process",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),

@@ -1,4 +1,5 @@
 #include "relations/relation.h"
+#include "session/ledger.h"
 #include "session/session.h"
 #include "target/target.h"
 
@@ -6,6 +7,7 @@
 struct mappings_cursor {
     struct session *session;
     const struct target *target;
+    const struct ledger *ledger;
     size_t range, file;
     uint64_t at; /* next address in the current range */
     char protection[8];
@@ -21,7 +23,7 @@ static struct error *mappings_begin(struct session *session, const struct reques
     (void)request;
     cursor->session = session;
     cursor->target = session_target(session);
-    return NULL;
+    return session_ledger(session, &cursor->ledger);
 }
 
 /* The file mapped at cursor->at, and where the piece that starts there ends. */
@@ -54,12 +56,8 @@ static uint64_t overlap(uint64_t start, uint64_t end, uint64_t from, uint64_t to
     return high > low ? high - low : 0;
 }
 
-static void fill(struct mappings_cursor *cursor, const struct dump_range *range, const struct dump_file_map *file, uint64_t end,
-                 struct value *row)
+static void fill_protection(struct mappings_cursor *cursor, const struct dump_range *range, struct value *value)
 {
-    static const char *const states[] = { "commit", "reserve", "free" };
-    const struct target_module *module = target_module_at(cursor->target, cursor->at);
-    uint64_t present = overlap(cursor->at, end, range->start, range->start + range->file_size);
     char *p = cursor->protection;
 
     *p++ = range->protection & PROTECTION_READ ? 'r' : '-';
@@ -68,21 +66,43 @@ static void fill(struct mappings_cursor *cursor, const struct dump_range *range,
     if (range->protection & PROTECTION_GUARD) *p++ = 'g';
     if (range->protection & PROTECTION_COPY) *p++ = 'c';
     *p = 0;
+    value_text(value, cursor->protection);
+}
+
+/* Committed bytes of the piece as the ledger counts them; the use with most of them. */
+static uint64_t fill_use(struct mappings_cursor *cursor, uint64_t end, struct value *value)
+{
+    uint64_t bytes[USE_COUNT] = { 0 }, sum = 0;
+    unsigned most = 0;
+
+    ledger_range_uses(cursor->ledger, cursor->at, end, bytes);
+    for (unsigned use = 0; use < USE_COUNT; use++) {
+        if (use != USE_DOUBLE_MAPPED) sum += bytes[use];
+        if (bytes[use] > bytes[most]) most = use;
+    }
+    if (bytes[most]) value_text(value, ledger_use_name((enum ledger_use)most));
+    return sum;
+}
+
+static void fill(struct mappings_cursor *cursor, const struct dump_range *range, const struct dump_file_map *file, uint64_t end,
+                 struct value *row)
+{
+    static const char *const states[] = { "commit", "reserve", "free" };
+    const struct target_module *module = target_module_at(cursor->target, cursor->at);
+    uint64_t present = overlap(cursor->at, end, range->start, range->start + range->file_size);
+    uint64_t committed = fill_use(cursor, end, &row[USE]);
+
+    fill_protection(cursor, range, &row[PROTECTION]);
     value_u64(&row[START], cursor->at);
     value_u64(&row[END], end);
     value_u64(&row[SIZE], end - cursor->at);
-    value_u64(&row[COMMITTED], range->state == RANGE_COMMIT ? end - cursor->at : 0);
+    value_u64(&row[COMMITTED], committed);
     value_u64(&row[PRESENT], present);
     value_text(&row[KIND], range_kind(range, file));
     value_text(&row[STATE], states[range->state]);
-    value_text(&row[PROTECTION], cursor->protection);
     value_text(&row[PATH], file ? file->path : module ? module->path : NULL);
-    value_text(&row[USE], file || module                        ? "file"
-                          : range->protection & PROTECTION_EXEC ? "code"
-                          : range->state == RANGE_COMMIT        ? "memory"
-                                                                : NULL);
     cursor->present += present;
-    if (range->state == RANGE_COMMIT) cursor->committed += end - cursor->at;
+    cursor->committed += committed;
 }
 
 static struct error *mappings_next(void *cursor_, struct value *row, bool *more_ret)
@@ -118,9 +138,9 @@ static const struct column columns[] = {
     { "start", COLUMN_ADDRESS, "first byte" },
     { "end", COLUMN_ADDRESS, "first byte behind" },
     { "size", COLUMN_BYTES, "address space" },
-    { "committed", COLUMN_BYTES, "committed" },
+    { "committed", COLUMN_BYTES, "committed, as the ledger counts it: second views of executable memory are 0" },
     { "present", COLUMN_BYTES, "bytes of it in the dump", COLUMN_VERBOSE },
-    { "use", COLUMN_TEXT, "file, code, memory; the ledger says more", COLUMN_VERBOSE },
+    { "use", COLUMN_TEXT, "what most of it is used for, in the words of the ledger" },
     { "kind", COLUMN_TEXT, "private, mapped, image" },
     { "state", COLUMN_TEXT, "commit, reserve, free" },
     { "protection", COLUMN_TEXT, "r, w, x; g: guard page, c: copied when written" },
@@ -133,10 +153,7 @@ const struct relation relation_mappings = {
     .topic = "process",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
-    .commands = { { "mappings" },
-                  { "address", .help = "as WinDbg calls it" },
-                  { "address -summary", .group = "kind,state,protection", .help = "summed by type, state and protection" },
-                  { "maddress -list", .help = "as SOS calls it" } },
+    .commands = { { "mappings" }, { "address", .help = "as WinDbg calls it" }, { "maddress -list", .help = "as SOS calls it" } },
     .group_by = "kind",
     .empty = "the dump describes no memory",
     .cursor_size = sizeof(struct mappings_cursor),

@@ -94,7 +94,7 @@ bool target_is_stack(const struct target *target, uint64_t start, uint64_t end)
 /* The writable memory that begins behind the guard page at `guard`. */
 static bool is_signal_stack(const struct target *target, uint64_t guard, uint64_t *start_ret, uint64_t *end_ret)
 {
-    enum { SMALLEST = 8 << 10, LARGEST = 128 << 10 };
+    enum { SMALLEST = 8 << 10, LARGEST = 32 << 10 };
     const struct dump_range *range;
 
     if (!guard || guard & PAGE_MASK || guard > UINT64_MAX - STACK_PAGE) return false;

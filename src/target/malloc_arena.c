@@ -124,10 +124,13 @@ bool malloc_pieces_init(const struct target *target, const struct malloc_options
     *ret = (struct malloc_pieces) { 0 };
     for (size_t i = 0; i < dump->ranges.count; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
+        uint64_t end = range->end;
 
         if (!is_candidate_range(range) || range->end <= range->start) continue;
         if (!vec_push(&ret->starts, range->start)) return false;
-        if (!add_outside(target, options, range->start, range->end, &next_file, &next_exclusion, ret)) return false;
+        /* Only what the dump holds is searched: a damaged one may claim a range of 2^62 bytes. */
+        if (range->file_size < end - range->start) end = range->start + range->file_size;
+        if (!add_outside(target, options, range->start, end, &next_file, &next_exclusion, ret)) return false;
     }
     return true;
 }

@@ -54,6 +54,18 @@ static uint64_t needed_size(const struct keeper *keeper, const struct dump_file_
     return size < most ? size : most;
 }
 
+/* What is kept whole stays in one piece: a range is cut only where something is left out. */
+static bool extend_last(struct core_pieces *pieces, const struct dump_range *range, const struct core_piece *piece)
+{
+    struct core_piece *last = pieces->list.count ? &pieces->list.data[pieces->list.count - 1] : NULL;
+
+    if (!last || last->start < range->start || last->end != piece->start || last->keep_size != last->end - last->start)
+        return false;
+    last->end = piece->end;
+    last->keep_size += piece->keep_size;
+    return true;
+}
+
 static struct error *add_piece(struct core_pieces *pieces, const struct dump_range *range, uint64_t start, uint64_t end,
                                uint64_t needed)
 {
@@ -65,6 +77,7 @@ static struct error *add_piece(struct core_pieces *pieces, const struct dump_ran
     piece.keep_size = present < needed ? present : needed;
     pieces->kept_size += piece.keep_size;
     pieces->left_out_size += present - piece.keep_size;
+    if (extend_last(pieces, range, &piece)) return NULL;
     return vec_push(&pieces->list, piece) ? NULL : &error_enomem;
 }
 

@@ -100,6 +100,7 @@ struct error *run_snapshot(struct run *run, const struct options *options, const
     gaps_init(&gaps);
     progress_line_catch_interrupt(&run->line);
     err = session_snapshot(&how, &gaps, &written);
+    if (err && err->code == ERROR_NOT_FOUND) err->code = ERROR_IO; /* it is no word of the command that is wrong */
     progress_line_pause(&run->line);
     print_gaps(run, &gaps);
     if (!err) print_written(run, &arguments, &written);

@@ -77,8 +77,9 @@ static struct error *search_objects(struct holder_search *search, struct clr *cl
     return err;
 }
 
-static struct error *describe_holder(struct holder_search *search, struct clr *clr, struct findings *findings,
-                                     struct finding *finding, const struct holder *best, const char *what)
+/* Root and path of the finding: those of the object. */
+static struct error *set_path(const struct graph *graph, struct clr *clr, struct findings *findings, struct finding *finding,
+                              uint64_t addr)
 {
     const char *const *texts;
     struct text name;
@@ -86,17 +87,24 @@ static struct error *describe_holder(struct holder_search *search, struct clr *c
     size_t count;
     struct error *err;
 
+    TRY(graph_path_to(graph, addr, &path));
     text_init(&name);
-    if (best->root) root_name(clr, best->root, &name);
-    finding->root_kind = best->root ? root_kind_name(best->root) : "frozen";
+    if (path.root) root_name(clr, path.root, &name);
+    finding->root_kind = path.root ? root_kind_name(path.root) : "frozen";
     finding->root_name = name.length ? finding_text(findings, "%s", text_cstr(&name)) : NULL;
     text_deinit(&name);
-    TRY(graph_path_to(search->graph, best->example, &path));
-    err = path_texts(search->graph, &path, findings->arena, &texts, &count);
+    err = path_texts(graph, &path, findings->arena, &texts, &count);
     path_deinit(&path);
     if (err) return err;
     for (size_t i = 0; i < count; i++)
         if (!vec_push(&finding->path, texts[i])) return &error_enomem;
+    return NULL;
+}
+
+static struct error *describe_holder(struct holder_search *search, struct clr *clr, struct findings *findings,
+                                     struct finding *finding, const struct holder *best, const char *what)
+{
+    TRY(set_path(search->graph, clr, findings, finding, best->example));
     finding_evidence(finding, finding_text(findings, "%s of the %s %s on the heap are alive; %s of them are held by %s %s",
                                            finding_number(findings, search->live), finding_number(findings, search->total), what,
                                            finding_number(findings, best->count), finding->root_kind,
@@ -130,6 +138,22 @@ struct error *holder_find(struct session *session, struct findings *findings, st
     if (!err) err = search_objects(&search, clr);
     if (!err) err = describe(&search, clr, findings, finding, what);
     vec_deinit(&search.holders);
+    if (!err || err == &error_enomem || err->code == ERROR_CANCELLED) return err;
+    gaps_add_error(session_gaps(session), "who holds the findings' objects", err);
+    return NULL;
+}
+
+struct error *holder_of_object(struct session *session, struct findings *findings, struct finding *finding, uint64_t addr,
+                               bool *live_ret)
+{
+    const struct graph *graph;
+    struct clr *clr;
+    struct error *err = session_graph(session, &graph);
+
+    *live_ret = true;
+    if (!err) err = session_clr(session, &clr);
+    if (!err) *live_ret = graph_is_live(graph, addr);
+    if (!err && *live_ret) err = set_path(graph, clr, findings, finding, addr);
     if (!err || err == &error_enomem || err->code == ERROR_CANCELLED) return err;
     gaps_add_error(session_gaps(session), "who holds the findings' objects", err);
     return NULL;

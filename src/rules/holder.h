@@ -17,4 +17,11 @@ struct session;
 struct error *holder_find(struct session *session, struct findings *findings, struct finding *finding, const struct map *types,
                           const char *what);
 
+/*
+ * Sets root and path of the finding to those of one object. *live_ret false: nobody holds it, nothing is set. Errors: as above;
+ * what cannot be followed is a gap, and the object counts as live without a path.
+ */
+struct error *holder_of_object(struct session *session, struct findings *findings, struct finding *finding, uint64_t addr,
+                               bool *live_ret);
+
 #endif

@@ -106,6 +106,9 @@ uint32_t clr_array_rank(const struct clr *clr, const struct clr_type *type)
     return rank && rank <= RANK_MAX ? rank : 1;
 }
 
+/* So many pages of a table in a row may be absent. */
+enum { TYPE_MAP_MISSING_PAGES = 16 };
+
 void clr_type_map_begin(const struct clr *clr, const struct clr_module *module, struct clr_type_map_iterator *ret)
 {
     *ret = (struct clr_type_map_iterator) { .clr = clr };
@@ -141,14 +144,16 @@ bool clr_type_map_next(struct clr_type_map_iterator *it, uint64_t *mt_ret, uint3
             continue;
         }
         if (!memory_try_u64(it->clr->memory, it->table_addr + 8ull * it->block_index, &word)) {
-            /* Pages of a table may be missing; its other pages are not. */
+            /* Pages of a table may be missing, its other pages are not; where none follows, the count lies. */
             uint32_t skip = 512 - (uint32_t)((it->table_addr + 8ull * it->block_index) % 4096 / 8);
 
             if (skip > it->block_count - it->block_index) skip = it->block_count - it->block_index;
             it->block_index += skip;
             it->rid += skip;
+            if (++it->missing_pages > TYPE_MAP_MISSING_PAGES) it->block_index = it->block_count;
             continue;
         }
+        it->missing_pages = 0;
         it->block_index++;
         *rid_ret = it->rid++;
         word &= ~it->mask;

@@ -83,7 +83,7 @@ uint32_t clr_array_rank(const struct clr *clr, const struct clr_type *type);
 struct clr_type_map_iterator {
     const struct clr *clr;
     uint64_t map_addr, table_addr;
-    uint32_t rid, block_count, block_index;
+    uint32_t rid, block_count, block_index, missing_pages;
     uint64_t mask, budget;
 };
 void clr_type_map_begin(const struct clr *clr, const struct clr_module *module, struct clr_type_map_iterator *ret);

@@ -2,15 +2,17 @@
 
 #include <string.h>
 
+#include "clr/code_manager.h"
 #include "clr/method_desc.h"
 
 enum register_number { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RIP };
 
 struct clr_frame_kind {
     const char *name;
-    enum constant identifier;
+    enum constant identifier; /* 10.0 on */
+    enum global vtable;       /* before; 0: that of none that we know (the first global is another) */
     bool (*apply)(const struct clr *clr, uint64_t addr, uint64_t *registers); /* NULL: gives no registers */
-    bool has_method;                                                          /* FramedMethodFrame.MethodDesc */
+    enum field method; /* where it holds its MethodDesc; 0: nowhere (the first field is another's) */
 };
 
 /* CalleeSavedRegisters of a structure that holds them. */
@@ -109,25 +111,74 @@ static bool apply_hijack(const struct clr *clr, uint64_t addr, uint64_t *registe
     return true;
 }
 
+/*
+ * A helper of the runtime that leaves no transition block: the state of its caller, unwound when somebody needed it. Else only
+ * where it was captured inside the runtime's own code, from which the frame pointers lead to managed code (the runtime is compiled
+ * to keep them).
+ */
+static bool apply_helper_method(const struct clr *clr, uint64_t addr, uint64_t *registers)
+{
+    enum { SAVED = 6, RBP_SAVED = 5, NATIVE_FRAMES_MAX = 256 };
+    uint64_t saved = clr_field_addr(clr, addr, FIELD_HelperMethodFrame_CalleeSavedRegisters), pointers[SAVED], unwound, fp, next;
+
+    if (!layout_has(&clr->layout, FIELD_HelperMethodFrame_CalleeSavedRegisters) || !apply_callee_saved(clr, saved, registers) ||
+        !clr_try_u64(clr, addr, FIELD_HelperMethodFrame_IsUnwound, &unwound))
+        return false;
+    if (unwound) {
+        if (layout_has(&clr->layout, FIELD_HelperMethodFrame_CalleeSavedPointers) &&
+            memory_try_read(clr->memory, clr_field_addr(clr, addr, FIELD_HelperMethodFrame_CalleeSavedPointers), pointers,
+                            sizeof(pointers)) &&
+            pointers[RBP_SAVED])
+            memory_try_u64(clr->memory, pointers[RBP_SAVED], &registers[RBP]);
+        return clr_try_u64(clr, addr, FIELD_HelperMethodFrame_ReturnAddress, &registers[RIP]) &&
+               clr_try_u64(clr, addr, FIELD_HelperMethodFrame_CallerSP, &registers[RSP]);
+    }
+    fp = registers[RBP];
+    for (unsigned i = 0; i < NATIVE_FRAMES_MAX; i++, fp = next) {
+        struct code_block code;
+
+        if (!memory_try_u64(clr->memory, fp, &next) || !memory_try_u64(clr->memory, fp + 8, &registers[RIP])) return false;
+        registers[RBP] = next;
+        registers[RSP] = fp + 16;
+        if (code_find(clr, registers[RIP], &code)) return true;
+        if (next <= fp) return false;
+    }
+    return false;
+}
+
 static const struct clr_frame_kind kinds[] = {
-    { "InlinedCallFrame", CONSTANT_InlinedCallFrameIdentifier, apply_inlined_call, false },
-    { "ResumableFrame", CONSTANT_ResumableFrameIdentifier, apply_resumable, false },
-    { "RedirectedThreadFrame", CONSTANT_RedirectedThreadFrameIdentifier, apply_resumable, false },
-    { "FaultingExceptionFrame", CONSTANT_FaultingExceptionFrameIdentifier, apply_faulting_exception, false },
-    { "SoftwareExceptionFrame", CONSTANT_SoftwareExceptionFrameIdentifier, apply_software_exception, false },
-    { "FuncEvalFrame", CONSTANT_FuncEvalFrameIdentifier, NULL, false },
-    { "PInvokeCalliFrame", CONSTANT_PInvokeCalliFrameIdentifier, apply_transition, false },
-    { "HijackFrame", CONSTANT_HijackFrameIdentifier, apply_hijack, false },
-    { "PrestubMethodFrame", CONSTANT_PrestubMethodFrameIdentifier, apply_transition, true },
-    { "CallCountingHelperFrame", CONSTANT_CallCountingHelperFrameIdentifier, apply_transition, true },
-    { "StubDispatchFrame", CONSTANT_StubDispatchFrameIdentifier, apply_transition, true },
-    { "ExternalMethodFrame", CONSTANT_ExternalMethodFrameIdentifier, apply_transition, true },
-    { "DynamicHelperFrame", CONSTANT_DynamicHelperFrameIdentifier, apply_transition, true },
-    { "ProtectValueClassFrame", CONSTANT_ProtectValueClassFrameIdentifier, NULL, false },
-    { "DebuggerClassInitMarkFrame", CONSTANT_DebuggerClassInitMarkFrameIdentifier, NULL, false },
-    { "DebuggerExitFrame", CONSTANT_DebuggerExitFrameIdentifier, NULL, false },
-    { "DebuggerU2MCatchHandlerFrame", CONSTANT_DebuggerU2MCatchHandlerFrameIdentifier, NULL, false },
-    { "ExceptionFilterFrame", CONSTANT_ExceptionFilterFrameIdentifier, NULL, false },
+#define BY_IDENTIFIER(kind) .name = #kind "Frame", .identifier = CONSTANT_##kind##FrameIdentifier
+#define BY_BOTH(kind) BY_IDENTIFIER(kind), .vtable = GLOBAL_##kind##FrameVtable
+#define HELPER(kind) \
+    { \
+        .name = #kind, .vtable = GLOBAL_##kind##Vtable, .apply = apply_helper_method, .method = FIELD_HelperMethodFrame_MethodDesc \
+    }
+    { BY_BOTH(InlinedCall), .apply = apply_inlined_call, .method = FIELD_InlinedCallFrame_Datum },
+    { BY_BOTH(Resumable), .apply = apply_resumable },
+    { BY_BOTH(RedirectedThread), .apply = apply_resumable },
+    { BY_BOTH(FaultingException), .apply = apply_faulting_exception },
+    { BY_IDENTIFIER(SoftwareException), .apply = apply_software_exception },
+    { BY_BOTH(FuncEval) },
+    { BY_BOTH(PInvokeCalli), .apply = apply_transition },
+    { BY_BOTH(Hijack), .apply = apply_hijack },
+    { BY_BOTH(PrestubMethod), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(CallCountingHelper), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(StubDispatch), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(ExternalMethod), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(DynamicHelper), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(ProtectValueClass) },
+    { BY_BOTH(DebuggerClassInitMark) },
+    { BY_BOTH(DebuggerExit) },
+    { BY_BOTH(DebuggerU2MCatchHandler) },
+    { BY_BOTH(ExceptionFilter) },
+    HELPER(HelperMethodFrame),
+    HELPER(HelperMethodFrame_1OBJ),
+    HELPER(HelperMethodFrame_2OBJ),
+    HELPER(HelperMethodFrame_3OBJ),
+    HELPER(HelperMethodFrame_PROTECTOBJ),
+#undef HELPER
+#undef BY_BOTH
+#undef BY_IDENTIFIER
 };
 
 /* The chain ends with all ones. */
@@ -151,7 +202,9 @@ bool clr_frame_read(const struct clr *clr, uint64_t addr, struct clr_frame *ret)
         return false;
     *ret = (struct clr_frame) { .addr = addr, .next_addr = frame_pointer(next) };
     for (size_t i = 0; identifier && i < ARRAY_LENGTH(kinds); i++)
-        if (clr->layout.constant[kinds[i].identifier] == identifier) ret->kind = &kinds[i];
+        if ((kinds[i].identifier && clr->layout.constant[kinds[i].identifier] == identifier) ||
+            (kinds[i].vtable && clr->global[kinds[i].vtable] == identifier))
+            ret->kind = &kinds[i];
     return true;
 }
 
@@ -165,10 +218,8 @@ uint64_t clr_frame_method(const struct clr *clr, const struct clr_frame *frame)
     struct clr_method method;
     uint64_t addr = 0;
 
-    if (frame->kind && frame->kind->has_method)
-        clr_try_u64(clr, frame->addr, FIELD_FramedMethodFrame_MethodDesc, &addr);
-    else if (frame->kind && frame->kind->apply == apply_inlined_call)
-        clr_try_u64(clr, frame->addr, FIELD_InlinedCallFrame_Datum, &addr); /* or the size of a calli's arguments */
+    /* An inlined call's may also be the size of a calli's arguments. */
+    if (frame->kind && frame->kind->method) clr_try_u64(clr, frame->addr, frame->kind->method, &addr);
     return clr_method_at(clr, addr, &method) ? addr : 0;
 }
 

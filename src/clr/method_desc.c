@@ -89,7 +89,8 @@ static bool read_method(const struct clr *clr, uint32_t range, struct clr_method
     ret->classification = (enum method_classification)(ret->flags & FLAG_CLASSIFICATION);
     ret->token = 0x06000000 | (range << bits & 0xffffff) | (remainder & ((1u << bits) - 1));
     size = structure_size(clr, classification_sizes[ret->classification]);
-    if (size == 0) return false;
+    *size_ret = size;
+    if (size == 0) return true; /* known by itself, but not what follows it */
     read_code(clr, ret, size);
     if (ret->flags & FLAG_HAS_NON_VTABLE_SLOT) size += structure_size(clr, FIELD_NonVtableSlot_SIZE);
     if (ret->flags & FLAG_METHOD_IMPL) size += structure_size(clr, FIELD_MethodImpl_SIZE);
@@ -104,7 +105,7 @@ static bool read_next(struct clr_method_iterator *it, struct clr_method *ret)
     uint64_t size;
 
     *ret = (struct clr_method) { .addr = it->next_addr, .mt_addr = it->chunk_mt };
-    if (!read_method(it->clr, it->range, ret, &size)) return false;
+    if (!read_method(it->clr, it->range, ret, &size) || size == 0) return false;
     it->next_addr += size;
     it->left--;
     return true;

@@ -144,11 +144,11 @@ static void name_ended_stacks(struct ledger *ledger, const struct target *target
     for (size_t i = 0; i < ledger->pieces.count; i++) {
         struct ledger_piece *piece = &ledger->pieces.data[i];
 
-        if (piece->use != USE_OTHER || piece->end - piece->start < SMALLEST) continue;
+        if ((piece->use != USE_OTHER && piece->use != USE_NATIVE_HEAP) || piece->end - piece->start < SMALLEST) continue;
         if (!target_is_stack(target, piece->start, piece->end)) continue;
-        piece->use = USE_ENDED_STACK;
         ledger->rows[USE_ENDED_STACK].count++;
-        move_bytes(ledger, USE_OTHER, USE_ENDED_STACK, piece->end - piece->start);
+        move_bytes(ledger, piece->use, USE_ENDED_STACK, piece->end - piece->start);
+        piece->use = USE_ENDED_STACK;
     }
 }
 

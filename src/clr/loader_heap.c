@@ -40,8 +40,8 @@ static struct error *read_block(struct heap_reader *r, uint64_t block, uint64_t 
     bool added;
 
     *next_ret = 0;
-    if (!clr_try_u64(r->clr, block, FIELD_LoaderHeapBlock_Address, &row.start) ||
-        !clr_try_u64(r->clr, block, FIELD_LoaderHeapBlock_Size, &row.reserved_size)) {
+    if (!clr_try_u64(r->clr, block, FIELD_LoaderHeapBlock_VirtualAddress, &row.start) ||
+        !clr_try_u64(r->clr, block, FIELD_LoaderHeapBlock_VirtualSize, &row.reserved_size)) {
         gaps_add(r->clr->gaps, "loader heaps", block, 1, "block of a %s not in the dump", kind);
         return NULL;
     }
@@ -142,15 +142,32 @@ void loader_heap_blocks_deinit(struct loader_heap_blocks *blocks)
     vec_deinit(&blocks->list);
 }
 
+/* By what it points at: builds of one version differ in the places of the vtables. `start` is the code's, inside the heap. */
+static const char *code_heap_kind_by_shape(const struct clr *clr, uint64_t heap, uint64_t start)
+{
+    enum { PAGE_MASK = 4095 };
+    uint64_t block, base, size, end;
+
+    if (clr_try_u64(clr, heap, FIELD_HostCodeHeap_Base, &base) && clr_try_u64(clr, heap, FIELD_HostCodeHeap_CommittedEnd, &end) &&
+        base <= start && start < end && !((base | end) & PAGE_MASK))
+        return "HostCodeHeap";
+    if (clr_try_u64(clr, heap, FIELD_LoaderCodeHeap_FirstBlock, &block) &&
+        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_VirtualAddress, &base) &&
+        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_VirtualSize, &size) && base <= start && start - base < size &&
+        !((base | size) & PAGE_MASK))
+        return "LoaderCodeHeap";
+    return "CodeHeap";
+}
+
 /* The kind of a code heap by its vtable: the DAC table has the vtables' addresses (src/coreclr/inc/vptr_list.h). */
-static const char *code_heap_kind(const struct clr *clr, uint64_t heap)
+static const char *code_heap_kind(const struct clr *clr, uint64_t heap, uint64_t start)
 {
     uint64_t vtable;
 
     if (!memory_try_u64(clr->memory, heap, &vtable)) return "CodeHeap";
     if (vtable == clr->global[GLOBAL_LoaderCodeHeapVtable]) return "LoaderCodeHeap";
     if (vtable == clr->global[GLOBAL_HostCodeHeapVtable]) return "HostCodeHeap";
-    return "CodeHeap";
+    return code_heap_kind_by_shape(clr, heap, start);
 }
 
 static void read_code_heap(const struct clr *clr, struct code_heap *heap)
@@ -158,8 +175,8 @@ static void read_code_heap(const struct clr *clr, struct code_heap *heap)
     uint64_t block, end;
 
     if (heap->kind[0] == 'L' && clr_try_u64(clr, heap->addr, FIELD_LoaderCodeHeap_FirstBlock, &block) &&
-        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_Address, &heap->start) &&
-        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_Size, &heap->reserved_size)) {
+        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_VirtualAddress, &heap->start) &&
+        clr_try_u64(clr, block, FIELD_LoaderHeapBlock_VirtualSize, &heap->reserved_size)) {
         if (clr_try_u64(clr, heap->addr, FIELD_LoaderCodeHeap_CommittedEnd, &end) && end >= heap->start &&
             end - heap->start <= heap->reserved_size) {
             heap->committed_size = end - heap->start;
@@ -192,7 +209,7 @@ static struct error *read_code_heaps(struct clr *clr, struct code_heaps *ret)
             gaps_add(clr->gaps, "code heaps", node, 1, "node of the list not in the dump");
             break;
         }
-        heap.kind = code_heap_kind(clr, heap.addr);
+        heap.kind = code_heap_kind(clr, heap.addr, start);
         heap.start = start;
         heap.reserved_size = end > start ? end - start : 0;
         read_code_heap(clr, &heap);

@@ -38,8 +38,8 @@ static uint64_t block(struct fixture *f, uint64_t next, uint64_t start, uint64_t
     uint64_t addr = mock_alloc(&f->mock, 32);
 
     mock_u64(&f->mock, field(f, addr, FIELD_LoaderHeapBlock_Next), next);
-    mock_u64(&f->mock, field(f, addr, FIELD_LoaderHeapBlock_Address), start);
-    mock_u64(&f->mock, field(f, addr, FIELD_LoaderHeapBlock_Size), size);
+    mock_u64(&f->mock, field(f, addr, FIELD_LoaderHeapBlock_VirtualAddress), start);
+    mock_u64(&f->mock, field(f, addr, FIELD_LoaderHeapBlock_VirtualSize), size);
     return addr;
 }
 

@@ -66,4 +66,7 @@ struct error *differ_init(struct differ *ret, struct collection_types *types, co
                           const struct differ_options *options);
 void differ_deinit(struct differ *differ);
 
+/* How objects of the type are told apart where no comparer says otherwise. */
+enum differ_equality managed_equality(struct clr *clr, uint64_t mt_addr);
+
 #endif

@@ -52,25 +52,26 @@ const struct value_layout *run_layout(struct run *run, uint64_t mt_addr, bool is
 
 /* ---- equality ---- */
 
-static bool declares_equals(struct run *run, const struct clr_type *type)
+static bool declares_equals(struct clr *clr, const struct clr_type *type)
 {
-    struct clr_module *module = clr_module_get(run->clr, type->module_addr);
-    const struct metadata *md = module ? clr_module_metadata(run->clr, module) : NULL;
+    struct clr_module *module = clr_module_get(clr, type->module_addr);
+    const struct metadata *md = module ? clr_module_metadata(clr, module) : NULL;
 
     return md && metadata_find_method(md, metadata_token_rid(type->token), "Equals");
 }
 
-static enum differ_equality find_equality(struct run *run, uint64_t mt_addr)
+enum differ_equality managed_equality(struct clr *clr, uint64_t mt_addr)
 {
     for (unsigned depth = 0; mt_addr && depth < LIMIT_TYPE_DEPTH; depth++) {
-        struct clr_type *type = clr_type_get(run->clr, mt_addr);
+        struct clr_type *type = clr_type_get(clr, mt_addr);
         const char *name;
 
-        if (!type || type->component_size) break;
-        name = clr_type_name(run->clr, mt_addr);
+        if (!type || clr_type_is_array(type)) break;
+        if (clr_type_is_string(clr, type)) return EQUALITY_VALUE;
+        name = clr_type_name(clr, mt_addr);
         if (!strcmp(name, "System.ValueType") || !strcmp(name, "System.Enum")) return EQUALITY_VALUE;
         if (!strcmp(name, "System.Object")) break;
-        if (declares_equals(run, type)) return EQUALITY_OWN;
+        if (declares_equals(clr, type)) return EQUALITY_OWN;
         mt_addr = type->parent_addr;
     }
     return EQUALITY_REFERENCE;
@@ -78,14 +79,11 @@ static enum differ_equality find_equality(struct run *run, uint64_t mt_addr)
 
 enum differ_equality run_equality(struct run *run, uint64_t mt_addr)
 {
-    struct clr_type *type = clr_type_get(run->clr, mt_addr);
     bool added = false;
-    uint64_t *slot;
+    uint64_t *slot = map_slot(&run->equalities, mt_addr, &added);
 
-    if (type && clr_type_is_string(run->clr, type)) return EQUALITY_VALUE;
-    slot = map_slot(&run->equalities, mt_addr, &added);
     if (!slot) return EQUALITY_REFERENCE;
-    if (added) *slot = find_equality(run, mt_addr);
+    if (added) *slot = managed_equality(run->clr, mt_addr);
     return (enum differ_equality) * slot;
 }
 

@@ -198,8 +198,8 @@ bool clr_frame_read(const struct clr *clr, uint64_t addr, struct clr_frame *ret)
 {
     uint64_t identifier, next;
 
-    if (!clr_try_u64(clr, addr, FIELD_Frame_Identifier, &identifier) || !clr_try_u64(clr, addr, FIELD_Frame_Next, &next))
-        return false;
+    /* Its first word: an identifier, before 10.0 a C++ vtable. */
+    if (!memory_try_u64(clr->memory, addr, &identifier) || !clr_try_u64(clr, addr, FIELD_Frame_Next, &next)) return false;
     *ret = (struct clr_frame) { .addr = addr, .next_addr = frame_pointer(next) };
     for (size_t i = 0; identifier && i < ARRAY_LENGTH(kinds); i++)
         if ((kinds[i].identifier && clr->layout.constant[kinds[i].identifier] == identifier) ||

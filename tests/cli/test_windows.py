@@ -1,0 +1,102 @@
+"""Windows minidumps of 6.0 to 10.0, with the answers of a reader that had the true DAC (X.dmp.zst, X.truth.txt).
+
+They lie in tests/fixtures/windows, or beside the repository in shared/dumps/windows.
+"""
+import json
+import re
+import tempfile
+import unittest
+from collections import Counter
+
+import clrtrail
+
+FOLDERS = (clrtrail.FIXTURES / 'windows', clrtrail.ROOT.parent / 'shared/dumps/windows')
+GENERATIONS = {'gen0': 'Generation0', 'gen1': 'Generation1', 'gen2': 'Generation2', 'loh': 'Large', 'poh': 'Pinned', 'frozen': 'Frozen',
+               'ephemeral': 'Ephemeral'}
+# The reader lists the heaps of the global allocator once for each domain that it knows; this program lists them once.
+REPEATED = {'6': 2}
+# Kinds of heaps that the reader has no word for, or leaves out.
+UNKNOWN = {'StaticsHeap': 'Unknown', 'ExecutableHeap': None}
+
+
+def dumps():
+    return sorted(path for folder in FOLDERS for path in folder.glob('*.dmp.zst'))
+
+
+def rows(dump, *command):
+    done = clrtrail.run(dump, *command, '--jsonl', '--no-progress', '--quiet')
+    assert done.returncode in (0, 3), done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()[1:]]
+
+
+def number(pattern, text):
+    return [int(part) for part in re.search(pattern, text).groups()]
+
+
+class Windows(unittest.TestCase):
+    def setUp(self):
+        if not dumps():
+            raise unittest.SkipTest('no Windows dumps at hand')
+
+    def each(self):
+        with tempfile.TemporaryDirectory(prefix='clrtrail-test-') as folder:
+            for packed in dumps():
+                truth = packed.with_name(packed.name.replace('.dmp.zst', '.truth.txt')).read_text()
+                with self.subTest(packed.name):
+                    yield clrtrail.unpack(packed, folder), truth
+
+    def test_every_figure(self):
+        for dump, truth in self.each():
+            self.check_modules(dump, truth)
+            self.check_heap(dump, truth)
+            self.check_types(dump, truth)
+            self.check_native_heaps(dump, truth)
+
+    def check_modules(self, dump, truth):
+        modules = rows(dump, 'modules')
+        self.assertEqual([len(modules), sum(row['dynamic'] for row in modules)], number(r'modules in all (\d+), dynamic (\d+)', truth))
+        threads = [f"{row['managed_id']}/{row['os_id']:x}" for row in rows(dump, 'threads') if row['managed_id'] is not None]
+        self.assertEqual(threads, re.findall(r'(\d+/[0-9a-f]+)/[0-9a-f]+', re.search(r'^threads .*$', truth, re.M)[0]))
+        self.assertEqual(len(rows(dump, 'handles')), number(r'handles (\d+)', truth)[0])
+
+    def check_heap(self, dump, truth):
+        expected = re.findall(r'(\w+):(\d+)/(\d+)', re.search(r'segments \d+ (.*)', truth)[1])
+        count, size = Counter(), Counter()
+        for row in rows(dump, 'gc_heaps'):
+            count[GENERATIONS[row['kind']]] += 1
+            size[GENERATIONS[row['kind']]] += row['size']
+        self.assertEqual(sorted((kind, count[kind], size[kind]) for kind in count), sorted((k, int(n), int(s)) for k, n, s in expected))
+
+    def check_types(self, dump, truth):
+        count, size = Counter(), Counter()
+        for row in rows(dump, 'type_histogram'):
+            count[row['type']] += row['count']
+            size[row['type']] += row['size']
+        objects = number(r'objects (\d+) bytes (\d+) free (\d+)', truth)
+        self.assertEqual([count.total(), size.total(), count['Free']], objects)
+        for n, s, name in re.findall(r'^ {5,}(\d+) +(\d+) (\S.*)$', truth, re.M):
+            self.assertEqual((count[name], size[name]), (int(n), int(s)), name)
+
+    def check_native_heaps(self, dump, truth):
+        count, size = Counter(), Counter()
+        for row in rows(dump, 'loader_heaps') + rows(dump, 'code_heaps'):
+            kind = UNKNOWN.get(row['kind'], row['kind'])
+            if kind:
+                count[kind] += 1
+                size[kind] += row['size']
+        times = REPEATED.get(re.search(r'^clr Core (\d+)', truth, re.M)[1], 3)
+        expected = {kind: (int(n), int(s)) for kind, n, s in re.findall(r'native heap (\w+): (\d+) blocks (\d+) bytes', truth)
+                    if not kind.startswith('GC') and kind != 'HandleTable'}
+        ours = {kind: (count[kind] * times, size[kind] * times) if kind != 'LoaderCodeHeap' else (count[kind], size[kind]) for kind in count}
+        self.assertEqual(ours, expected)
+
+    def test_castle_story(self):
+        for dump, _ in self.each():
+            finding, = (row for row in rows(dump, 'findings') if row['rule'].startswith('castle'))
+            self.assertEqual((finding['certainty'], finding['severity']), ('proven', 'critical'))
+            self.assertIn('200', json.dumps(finding))
+            self.assertTrue(rows(dump, 'types', '--where', 'name == Castle.Proxies.IPatientServiceProxy'))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Writes docs/support.md from src/clr/layouts/*.json: which runtimes were proven how. `--check`: only says whether it is up to date."""
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / 'docs/support.md'
+SYSTEMS = {'linux': 'Linux', 'windows': 'Windows'}
+# What a table must know for a part of the program to work; the parts that not every table has.
+PARTS = {
+    'load contexts': [('AssemblyBinder', 'AssemblyLoadContext')],
+    'fields': [('EEClass', 'NumInstanceFields')],
+    'statics': [('DynamicStaticsInfo', 'GCStatics')],
+    'methods': [('EEClass', 'MethodDescChunk'), ('MethodDesc', 'Flags')],
+    'stacks': [('Frame', 'Next')],
+}
+HEAD = '''# What was proven with which runtime
+
+Made by `tools/make_support.py` from the tables in `src/clr/layouts`; CI fails when it is out of date.
+
+A build is *proven* when dumps of it were read and compared with ClrMD driving the build's own DAC, value by value: modules, types with their names, objects and
+bytes by type, GC segments, loader heap and code heap blocks, threads, handles; the minidumps by totals, the most frequent types and the kinds of heaps. Tables are chosen by the build (ELF build-id; timestamp and size of the PE image) where it is
+one of these, else by major version, and then checked against the dump before they are used; `clrtrail DUMP layouts_used` says which way it was, row by row.
+'''
+TAIL = '''
+## Not proven on a real dump
+
+| what | what happens |
+|---|---|
+| other builds of the versions above | the version's table, if its structures agree with the dump; what servicing is known to move (entries of the DAC table) is found by shape |
+| .NET 5 and 7 | the nearest table whose structures agree with the dump, else what needs no runtime: memory, native modules, threads |
+| .NET 3.1 on Windows | as .NET 5 and 7; no runtime pack of it could be had |
+| .NET 11 | its own descriptor (with its sub-descriptors), over the nearest table; tried with descriptors made in tests |
+| arm64, musl | what needs no registers reads the same structures by the descriptor (.NET 9 and later); no real dump was seen |
+| .NET Framework 4 | recognised, its structures are not read |
+'''
+
+
+def version_key(text):
+    return [int(part) for part in text.split('.')]
+
+
+def tables():
+    for path in (ROOT / 'src/clr/layouts').glob('*.json'):
+        system, arch, version = path.stem.split('-')
+        yield system, arch, version, json.loads(path.read_text(encoding='utf-8'))
+
+
+def parts_of(document):
+    types = document['types']
+    return {part: all(field in types.get(kind, {}) for kind, field in needed) for part, needed in PARTS.items()}
+
+
+def page():
+    rows = sorted(tables(), key=lambda row: (row[0], row[1], version_key(row[2])))
+    lines = [HEAD, '## Proven', '', '| runtime | on | build | with |', '|---|---|---|---|']
+    for system, arch, version, document in rows:
+        for build in sorted(document['builds'], key=lambda b: version_key(b['version'])):
+            lines.append(f"| .NET {build['version']} | {SYSTEMS[system]} {arch} | `{build['id']}` | {build['proof']} |")
+    lines += ['', '## What the tables know', '', f"| table | rows | {' | '.join(PARTS)} |", '|---' * (2 + len(PARTS)) + '|']
+    for system, arch, version, document in rows:
+        count = sum(len([field for field in fields if field != '$']) for fields in document['types'].values())
+        known = ' | '.join('yes' if has else 'no' for has in parts_of(document).values())
+        lines.append(f"| {SYSTEMS[system]} {arch}, .NET {version} | {count} | {known} |")
+    return '\n'.join(lines) + '\n' + TAIL
+
+
+def main():
+    text = page()
+    if '--check' not in sys.argv[1:]:
+        PAGE.write_text(text, encoding='utf-8')
+        return None
+    if not PAGE.exists() or PAGE.read_text(encoding='utf-8') != text:
+        return 'docs/support.md is out of date: run tools/make_support.py'
+    return None
+
+
+if __name__ == '__main__':
+    sys.exit(main())

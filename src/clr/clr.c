@@ -7,6 +7,7 @@
 
 #include "clr/descriptor.h"
 #include "clr/loader.h"
+#include "target/images.h"
 
 bool clr_try_u8(const struct clr *clr, uint64_t base, enum field field, uint8_t *ret)
 {
@@ -80,7 +81,10 @@ static struct error *clr_start(struct clr *clr)
     struct descriptors descriptors;
 
     /* Heap dumps lack its pages, older runtimes the export: the built-in tables are for both. */
+    /* The runtime's file has it where a heap dump has not; the built-in tables do without both. */
+    images_probe_begin();
     error_destroy(descriptors_read(clr->target, clr->module, &clr->arena, &descriptors));
+    images_probe_end();
     if (descriptors.count) clr->descriptor_addr = descriptors.items[0].addr;
     dac_table_read(clr->target, clr->module, &clr->dac);
     clr->version = version_from_path(&clr->arena, clr->module->path);

@@ -4,6 +4,7 @@
 
 #include "session/ledger_claims.h"
 #include "session/session.h"
+#include "target/images.h"
 #include "target/stack.h"
 #include "target/target.h"
 
@@ -247,7 +248,10 @@ struct error *ledger_build(struct session *session, struct ledger *ret)
     struct error *err;
 
     *ret = (struct ledger) { 0 };
+    /* The size of an image tells more where its file is at hand; the bytes are accounted for without. */
+    images_probe_begin();
     err = build(&claims, ret);
+    images_probe_end();
     vec_deinit(&claims.list);
     if (err) ledger_deinit(ret);
     return err;

@@ -143,27 +143,23 @@ static void report_refused(struct check *check)
 {
     uint64_t addr = check->facts->module ? check->facts->module->base : 0;
 
-    if (check->on_disk.length == 0) {
-        gaps_add(check->target->gaps, "image file", addr, 1, "%s: not found", check->facts->path);
-        return;
-    }
     describe_wanted(check);
     gaps_add(check->target->gaps, "image file", addr, 1, "%s: %s in the dump, %s on disk", check->facts->path,
              text_cstr(&check->in_dump), text_cstr(&check->on_disk));
 }
 
 bool image_check_find(struct image_search *search, const struct target *target, const struct image_facts *facts,
-                      struct image_file *ret)
+                      struct image_file *ret, bool *missing_ret)
 {
     struct check check = { .target = target, .facts = facts };
     struct span bytes;
     bool is_found = image_search_find(search, facts->path, accept, &check, &bytes);
 
-    if (is_found) {
+    *missing_ret = !is_found && check.on_disk.length == 0;
+    if (is_found)
         *ret = check.file;
-    } else {
+    else if (!*missing_ret)
         report_refused(&check);
-    }
     text_deinit(&check.in_dump);
     text_deinit(&check.on_disk);
     return is_found;

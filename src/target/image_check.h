@@ -28,8 +28,8 @@ struct image_file {
 
 bool image_identity_is_known(const struct image_identity *identity);
 void image_describe_build_id(struct text *text, const uint8_t *build_id, uint32_t size);
-/* Looks for the file; what was found instead, or that nothing was, is a gap. */
+/* Looks for the file. What was found instead is a gap; whether there was nothing at all is told in *missing_ret. */
 bool image_check_find(struct image_search *search, const struct target *target, const struct image_facts *facts,
-                      struct image_file *ret);
+                      struct image_file *ret, bool *missing_ret);
 
 #endif

@@ -17,7 +17,8 @@ struct image {
     const char *key;         /* the path; for a file that is not mapped also the identity that is wanted */
     struct image *same_hash; /* the next one in the table under the same hash */
     struct image_facts facts;
-    atomic_int state; /* enum image_state; `file` is valid when ready */
+    atomic_int state;          /* enum image_state; `file` is valid when ready */
+    atomic_bool is_unreported; /* not found, and nobody has missed it yet */
     struct image_file file;
 };
 
@@ -184,11 +185,26 @@ void images_destroy(struct images *images)
     free(images);
 }
 
+/* How many probes this thread is in. */
+static _Thread_local unsigned probing;
+
+void images_probe_begin(void)
+{
+    probing++;
+}
+
+void images_probe_end(void)
+{
+    probing--;
+}
+
 /* With the lock held. */
 static void open_image(struct images *images, struct image *image)
 {
-    bool is_open = image_check_find(&images->search, images->target, &image->facts, &image->file);
+    bool is_missing;
+    bool is_open = image_check_find(&images->search, images->target, &image->facts, &image->file, &is_missing);
 
+    atomic_store(&image->is_unreported, is_missing);
     atomic_store_explicit(&image->state, is_open ? IMAGE_READY : IMAGE_FAILED, memory_order_release);
 }
 
@@ -202,6 +218,9 @@ static bool image_is_ready(struct images *images, struct image *image)
         state = atomic_load(&image->state);
         pthread_mutex_unlock(&images->lock);
     }
+    if (state == IMAGE_FAILED && !probing && atomic_exchange(&image->is_unreported, false))
+        gaps_add(images->target->gaps, "image file", image->facts.module ? image->facts.module->base : 0, 1, "%s: not found",
+                 image->facts.path);
     return state == IMAGE_READY;
 }
 

@@ -26,6 +26,13 @@ struct image_identity {
 struct error *images_create(const struct target *target, const struct target_options *options, struct images **ret);
 void images_destroy(struct images *images);
 
+/*
+ * Between these two calls this thread asks for bytes that it can do without: a file that is not found is no gap then. It becomes
+ * one when somebody asks who cannot. Calls nest.
+ */
+void images_probe_begin(void);
+void images_probe_end(void);
+
 /* Functions of struct memory. The first leaves writable parts out, the second gives their content at load time. */
 const uint8_t *images_view_constant(void *images, uint64_t addr, uint64_t *size_ret);
 const uint8_t *images_view_initial(void *images, uint64_t addr, uint64_t *size_ret);

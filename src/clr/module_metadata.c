@@ -8,41 +8,21 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "clr/loader.h"
-#include "formats/pe.h"
+#include "clr/module_image.h"
 
-enum { METADATA_SIZE_MAX = 1 << 29, PE_HEADERS_VIEW = 1 << 16, CLI_HEADER_METADATA = 8 };
-
-/* Address of an RVA of the loaded image; 0 when a flat image has no such section. */
-static uint64_t image_address(const struct clr_module *module, const struct pe *pe, uint32_t rva)
-{
-    struct pe_section section;
-
-    if (!module->is_flat) return module->base + rva;
-    if (!pe_section_at(pe, rva, &section)) return rva < pe->headers_size ? module->base + rva : 0;
-    return module->base + section.raw_off + (rva - section.rva);
-}
+enum { METADATA_SIZE_MAX = 1 << 29, CLI_HEADER_METADATA = 8 };
 
 /* Range of the metadata in memory. */
 static bool file_metadata_range(const struct clr *clr, const struct clr_module *module, uint64_t *addr_ret, uint32_t *size_ret)
 {
-    uint64_t view_size, cli;
-    const uint8_t *view = memory_view(clr->memory, module->base, PE_HEADERS_VIEW, &view_size);
     struct pe pe;
-    struct error *err;
+    uint64_t cli;
     uint32_t directory[2];
 
-    if (!view) return false;
-    if (view_size > PE_HEADERS_VIEW) view_size = PE_HEADERS_VIEW;
-    err = pe_open((struct span) { view, view_size }, module->is_flat ? PE_LAYOUT_FLAT : PE_LAYOUT_MAPPED, &pe);
-    if (err) {
-        error_destroy(err);
-        return false;
-    }
-    if (!pe.directories[PE_DIRECTORY_CLI].rva) return false;
-    cli = image_address(module, &pe, pe.directories[PE_DIRECTORY_CLI].rva);
+    if (!module_image_headers(clr, module, &pe) || !pe.directories[PE_DIRECTORY_CLI].rva) return false;
+    cli = module_image_address(module, &pe, pe.directories[PE_DIRECTORY_CLI].rva);
     if (!cli || !memory_try_read(clr->memory, cli + CLI_HEADER_METADATA, directory, sizeof(directory))) return false;
-    *addr_ret = image_address(module, &pe, directory[0]);
+    *addr_ret = module_image_address(module, &pe, directory[0]);
     *size_ret = directory[1];
     return *addr_ret != 0;
 }
@@ -65,7 +45,7 @@ static bool dynamic_metadata_range(const struct clr *clr, const struct clr_modul
 static bool metadata_range(const struct clr *clr, const struct clr_module *module, uint64_t *addr_ret, uint32_t *size_ret)
 {
     bool found = module->is_dynamic ? dynamic_metadata_range(clr, module, addr_ret, size_ret)
-                                    : module->base && file_metadata_range(clr, module, addr_ret, size_ret);
+                                    : file_metadata_range(clr, module, addr_ret, size_ret);
 
     return found && *addr_ret && *size_ret > 16 && *size_ret <= METADATA_SIZE_MAX;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "clr/gc_heap.h"
-#include "heap/graph.h"
+#include "heap/histogram.h"
 #include "heap/retained.h"
 #include "managed/differ.h"
 #include "managed/instances.h"
@@ -25,6 +25,7 @@ enum {
     ENTRIES_LARGE = 10000, /* of a collection that is worth a note */
     BYTES_LARGE = 4 << 20, /* that it retains */
     SHARE_LARGE = 2,       /* and at least this part of all that is alive: a half */
+    OBJECTS_PART = 100,    /* its elements are at least this part of all objects; what is smaller holds half of nothing */
     CANDIDATES = 32,       /* collections with most entries */
     SAMPLE = 20000,        /* entries that are compared */
     KEYS_DEPTH = 4,
@@ -43,7 +44,7 @@ struct accumulation {
     struct findings *findings;
     struct clr *clr;
     struct collection_types types;
-    const struct retained *retained;
+    const struct retained *retained; /* NULL until it is needed */
     VEC(struct candidate) candidates;
 };
 
@@ -88,22 +89,11 @@ static struct error *find_candidates(struct accumulation *a)
     return err;
 }
 
-/* Drops those that are dead. */
-static struct error *measure(struct accumulation *a)
+/* Dominators take as long as all else together, so they are only asked for when there is a suspect. */
+static struct error *measure(struct accumulation *a, struct candidate *candidate)
 {
-    const struct graph *graph;
-    size_t kept = 0;
-
-    TRY(session_graph(a->session, &graph));
-    TRY(session_retained(a->session, &a->retained));
-    for (size_t i = 0; i < a->candidates.count; i++) {
-        struct candidate candidate = a->candidates.data[i];
-
-        if (!graph_is_live(graph, candidate.addr)) continue;
-        candidate.retained = retained_size(a->retained, candidate.addr);
-        a->candidates.data[kept++] = candidate;
-    }
-    a->candidates.count = kept;
+    if (!a->retained) TRY(session_retained(a->session, &a->retained));
+    candidate->retained = retained_size(a->retained, candidate->addr);
     return NULL;
 }
 
@@ -206,29 +196,34 @@ static struct error *report_keys(struct accumulation *a, const struct candidate 
     return NULL;
 }
 
-static struct error *compare_keys(struct accumulation *a, const struct candidate *candidate, const value_list *keys,
-                                  bool *found_ret)
+/* The keys are one type that is compared by reference, and no comparer says otherwise. */
+static bool are_compared_by_reference(struct accumulation *a, const struct candidate *candidate, uint64_t key_mt)
+{
+    return key_mt && managed_equality(a->clr, key_mt) == EQUALITY_REFERENCE && !has_own_comparer(a, candidate->addr) &&
+           strcmp(clr_type_name(a->clr, key_mt), "System.RuntimeType") != 0;
+}
+
+static struct error *compare_keys(struct accumulation *a, struct candidate *candidate, const value_list *keys, bool *found_ret)
 {
     struct differ_options options = { .depth = KEYS_DEPTH };
     uint64_t key_mt = only_type(a, keys), alone;
     struct differ differ;
     struct error *err = NULL;
 
-    if (!key_mt || managed_equality(a->clr, key_mt) != EQUALITY_REFERENCE || has_own_comparer(a, candidate->addr)) return NULL;
-    if (!strcmp(clr_type_name(a->clr, key_mt), "System.RuntimeType")) return NULL;
-    alone = count_alone(a, keys, candidate->addr);
-    if (alone * 10 < keys->count * ALONE_TENTHS) return NULL;
+    if (!are_compared_by_reference(a, candidate, key_mt)) return NULL;
     TRY(differ_init(&differ, &a->types, keys->data, keys->count, &options));
     if (differ.rows.count && differ.rows.data[0].complete && differ.rows.data[0].contents * 2 <= differ.rows.data[0].distinct) {
-        *found_ret = true;
-        err = report_keys(a, candidate, &differ.rows.data[0], key_mt, alone);
+        err = measure(a, candidate);
+        alone = err ? 0 : count_alone(a, keys, candidate->addr);
+        *found_ret = alone && alone * 10 >= keys->count * ALONE_TENTHS;
+        if (*found_ret) err = report_keys(a, candidate, &differ.rows.data[0], key_mt, alone);
     }
     differ_deinit(&differ);
     return err;
 }
 
 /* *found_ret: the keys are why it grows. */
-static struct error *look_at_keys(struct accumulation *a, const struct candidate *candidate, bool *found_ret)
+static struct error *look_at_keys(struct accumulation *a, struct candidate *candidate, bool *found_ret)
 {
     value_list keys = { 0 };
     struct error *err = sample(a, candidate, true, &keys);
@@ -305,17 +300,19 @@ static struct error *report_largest(struct accumulation *a, const struct candida
 static struct error *look(struct accumulation *a)
 {
     const struct candidate *largest = NULL;
+    const struct histogram *histogram;
 
     TRY(find_candidates(a));
     if (!a->candidates.count) return NULL;
-    TRY(measure(a));
+    TRY(session_histogram(a->session, &histogram));
     for (size_t i = 0; i < a->candidates.count; i++) {
-        const struct candidate *candidate = &a->candidates.data[i];
+        struct candidate *candidate = &a->candidates.data[i];
         bool found = false;
 
         TRY(look_at_keys(a, candidate, &found));
-        if (!found && candidate->count >= ENTRIES_LARGE && (!largest || candidate->retained > largest->retained))
-            largest = candidate;
+        if (found || candidate->count < ENTRIES_LARGE || candidate->count < histogram->object_count / OBJECTS_PART) continue;
+        TRY(measure(a, candidate));
+        if (!largest || candidate->retained > largest->retained) largest = candidate;
     }
     if (!largest || largest->retained < BYTES_LARGE || largest->retained < a->retained->live_bytes / SHARE_LARGE) return NULL;
     return report_largest(a, largest);

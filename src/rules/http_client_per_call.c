@@ -146,12 +146,14 @@ static struct error *report(struct clients *clients, const struct host *host)
 
 static struct error *look(struct clients *clients)
 {
+    const struct histogram *histogram;
     const struct gc_heaps *heaps;
     const struct host *host;
 
+    TRY(session_histogram(clients->session, &histogram));
+    if (heap_sum_by_name(clients->clr, histogram, MANAGER_TYPE).count < MANAGERS_MIN) return NULL;
     TRY(session_gc_heaps(clients->session, &heaps));
     TRY(instances_find_named(clients->clr, heaps, MANAGER_TYPE, MANAGERS_MAX, &clients->managers));
-    if (clients->managers.count < MANAGERS_MIN) return NULL;
     TRY(session_graph(clients->session, &clients->graph));
     for (size_t i = 0; i < clients->managers.count; i++) {
         if (!graph_is_live(clients->graph, clients->managers.data[i])) continue;

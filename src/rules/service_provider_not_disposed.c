@@ -14,6 +14,7 @@
 #include "heap/retained.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/heap_types.h"
 #include "rules/holder.h"
 #include "rules/rule.h"
 #include "session/session.h"
@@ -151,12 +152,14 @@ static struct error *report(struct providers *p)
 
 static struct error *look(struct providers *p)
 {
+    const struct histogram *histogram;
     const struct gc_heaps *heaps;
     const struct graph *graph;
 
+    TRY(session_histogram(p->session, &histogram));
+    if (heap_sum_by_name(p->clr, histogram, PROVIDER_TYPE).count < PROVIDERS_MIN) return NULL;
     TRY(session_gc_heaps(p->session, &heaps));
     TRY(instances_find_named(p->clr, heaps, PROVIDER_TYPE, PROVIDERS_MAX, &p->all));
-    if (p->all.count < PROVIDERS_MIN) return NULL;
     if (!find_internal(p)) return &error_enomem;
     TRY(session_graph(p->session, &graph));
     TRY(sort_out(p, graph));

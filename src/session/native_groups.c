@@ -407,6 +407,7 @@ static bool analyse(struct analyst *a, struct native_groups *ret)
 {
     unsigned threads = session_threads(a->session);
 
+    if (!a->malloc->heaps.count) return true;
     if (!find_gc(a) || !make_parts(a)) return false;
     if (a->target->modules.count) {
         a->module_low = a->target->modules.data[0].base;

@@ -33,17 +33,40 @@ enum {
     VARS_MAX_SIZE = 336,
 };
 
-/* heap_segment, src/coreclr/gc/gcpriv.h: the part that the DAC shares (dac_heap_segment). */
-enum {
-    SEGMENT_ALLOCATED = 0,
-    SEGMENT_COMMITTED = 8,
-    SEGMENT_RESERVED = 16,
-    SEGMENT_MEM = 32,
-    SEGMENT_FLAGS = 40,
-    SEGMENT_NEXT = 48,
-    SEGMENT_SIZE = 56
+/* heap_segment, src/coreclr/gc/gcpriv.h: the part that the DAC shares (dac_heap_segment), or as the GC's own descriptor says. */
+enum segment_member {
+    SEGMENT_ALLOCATED,
+    SEGMENT_COMMITTED,
+    SEGMENT_RESERVED,
+    SEGMENT_MEM,
+    SEGMENT_FLAGS,
+    SEGMENT_NEXT,
+    SEGMENT_MEMBERS,
 };
-enum { SEGMENT_FLAG_READONLY = 1 };
+static const struct {
+    enum field field;
+    int32_t off;
+} segment_members[SEGMENT_MEMBERS] = {
+    [SEGMENT_ALLOCATED] = { FIELD_HeapSegment_Allocated, 0 }, [SEGMENT_COMMITTED] = { FIELD_HeapSegment_Committed, 8 },
+    [SEGMENT_RESERVED] = { FIELD_HeapSegment_Reserved, 16 },  [SEGMENT_MEM] = { FIELD_HeapSegment_Mem, 32 },
+    [SEGMENT_FLAGS] = { FIELD_HeapSegment_Flags, 40 },        [SEGMENT_NEXT] = { FIELD_HeapSegment_Next, 48 },
+};
+enum { SEGMENT_FLAG_READONLY = 1, SEGMENT_SIZE = 56 };
+
+/* The variables that the GC's own descriptor names (contract GC, .NET 11), by their places in GcDacVars. */
+static const struct {
+    unsigned off;
+    enum global global;
+} contract_variables[] = {
+    { VARS_GENERATION_TABLE, GLOBAL_GCHeapGenerationTable },
+    { VARS_MAX_GEN, GLOBAL_MaxGeneration },
+    { VARS_EPHEMERAL_SEGMENT, GLOBAL_GCHeapEphemeralHeapSegment },
+    { VARS_ALLOC_ALLOCATED, GLOBAL_GCHeapAllocAllocated },
+    { VARS_FINALIZE_QUEUE, GLOBAL_GCHeapFinalizeQueue },
+    { VARS_N_HEAPS, GLOBAL_NumHeaps },
+    { VARS_G_HEAPS, GLOBAL_Heaps },
+    { VARS_STRUCTURES_INVALID, GLOBAL_StructureInvalidCount },
+};
 
 /* Index in gc_heap_field_offsets, the order of dac_gcheap_fields.h; generation_table is the last of the fixed ones. */
 enum { HEAP_ALLOC_ALLOCATED, HEAP_EPHEMERAL_SEGMENT, HEAP_FINALIZE_QUEUE, HEAP_FIELD_MAX = 64 };
@@ -52,7 +75,7 @@ enum { HEAP_ALLOC_ALLOCATED, HEAP_EPHEMERAL_SEGMENT, HEAP_FINALIZE_QUEUE, HEAP_F
 struct gc_reader {
     struct clr *clr;
     const struct memory *memory;
-    uint64_t vars;
+    uint64_t vars;  /* GcDacVars, 0: there is none, the GC's own descriptor says where its variables are */
     unsigned shift; /* 8 in the form of 3.1 */
     uint64_t generation_size;
     uint32_t generation_count;
@@ -76,9 +99,17 @@ void gc_heaps_deinit(struct gc_heaps *heaps)
     vec_deinit(&heaps->finalize_queues);
 }
 
+static bool contract_word(const struct gc_reader *r, unsigned off, uint64_t *ret)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(contract_variables); i++)
+        if (contract_variables[i].off == off) return (*ret = r->clr->global[contract_variables[i].global]) != 0;
+    return false;
+}
+
 /* The word of GcDacVars at `off` (in the newer form). */
 static bool vars_word(const struct gc_reader *r, unsigned off, uint64_t *ret)
 {
+    if (!r->vars) return contract_word(r, off, ret);
     return memory_try_u64(r->memory, r->vars + off - (off > VARS_GENERATION_SIZE ? r->shift : 0), ret);
 }
 
@@ -136,11 +167,39 @@ static bool vars_find(struct gc_reader *r)
     return false;
 }
 
+/* The same by the GC's own descriptor. Source: docs/design/datacontracts/GC.md, version 1. */
+static bool contract_find(struct gc_reader *r)
+{
+    const struct layout *layout = &r->clr->layout;
+    uint64_t max_gen_addr, count = layout->constant[CONSTANT_TotalGenerationCount];
+    uint32_t max_gen;
+
+    if (!layout_has(layout, FIELD_Generation_SIZE) || !layout_has(layout, FIELD_Generation_StartSegment)) return false;
+    r->generation_size = (uint64_t)layout->offset[FIELD_Generation_SIZE];
+    if (r->generation_size < 16 || count < 4 || count > 8) return false;
+    r->generation_count = (uint32_t)count;
+    return contract_word(r, VARS_MAX_GEN, &max_gen_addr) && memory_try_u32(r->memory, max_gen_addr, &max_gen) && max_gen == 2;
+}
+
+static void read_contract_offsets(struct gc_reader *r)
+{
+    const struct layout *layout = &r->clr->layout;
+
+    r->start_off = layout->offset[FIELD_Generation_StartSegment];
+    r->context_off = layout->offset[FIELD_Generation_AllocationContext];
+    r->allocation_start_off = layout->offset[FIELD_Generation_AllocationStart];
+    r->heaps->has_regions = r->allocation_start_off < 0;
+}
+
 static void read_generation_offsets(struct gc_reader *r)
 {
     uint64_t addr;
     int32_t offsets[3];
 
+    if (!r->vars) {
+        read_contract_offsets(r);
+        return;
+    }
     r->context_off = 0;
     r->start_off = 56;
     r->allocation_start_off = 64;
@@ -170,23 +229,33 @@ static uint64_t generation_word(const struct gc_reader *r, const struct heap_vie
     return value;
 }
 
+static bool read_heap_segment(const struct gc_reader *r, uint64_t addr, uint64_t words[SEGMENT_MEMBERS])
+{
+    for (size_t i = 0; i < SEGMENT_MEMBERS; i++) {
+        int32_t own = r->clr->layout.offset[segment_members[i].field];
+
+        if (!memory_try_u64(r->memory, addr + (uint64_t)(own < 0 ? segment_members[i].off : own), &words[i])) return false;
+    }
+    return true;
+}
+
 static struct error *add_segment(struct gc_reader *r, const struct heap_view *view, uint32_t generation, uint64_t addr,
                                  uint64_t *next_ret)
 {
-    uint8_t raw[SEGMENT_SIZE];
+    uint64_t words[SEGMENT_MEMBERS];
     struct gc_segment segment = { .addr = addr, .heap = view->heap, .generation = (enum gc_generation)generation };
 
-    if (!memory_try_read(r->memory, addr, raw, sizeof(raw))) {
+    if (!read_heap_segment(r, addr, words)) {
         gaps_add(r->clr->gaps, "GC segments", addr, 1, "heap_segment not in the dump");
         *next_ret = 0;
         return NULL;
     }
-    segment.start = load_u64(raw + SEGMENT_MEM);
-    segment.end = load_u64(raw + SEGMENT_ALLOCATED);
-    segment.committed = load_u64(raw + SEGMENT_COMMITTED);
-    segment.reserved = load_u64(raw + SEGMENT_RESERVED);
-    segment.flags = load_u64(raw + SEGMENT_FLAGS);
-    *next_ret = load_u64(raw + SEGMENT_NEXT);
+    segment.start = words[SEGMENT_MEM];
+    segment.end = words[SEGMENT_ALLOCATED];
+    segment.committed = words[SEGMENT_COMMITTED];
+    segment.reserved = words[SEGMENT_RESERVED];
+    segment.flags = words[SEGMENT_FLAGS];
+    *next_ret = words[SEGMENT_NEXT];
     if (segment.flags & SEGMENT_FLAG_READONLY) segment.generation = GC_FROZEN;
     if (addr == view->ephemeral_segment) {
         segment.end = view->alloc_allocated;
@@ -248,15 +317,15 @@ static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t
 
     if (!memory_try_u64(r->memory, list_addr + LIST_HEAD, &addr)) return NULL;
     while (addr && seen++ < r->segment_limit) {
-        uint8_t raw[SEGMENT_SIZE];
+        uint64_t words[SEGMENT_MEMBERS];
         struct gc_free_region region = { .addr = addr, .heap = heap };
 
-        if (!memory_try_read(r->memory, addr, raw, sizeof(raw))) break;
-        region.start = load_u64(raw + SEGMENT_MEM);
-        region.committed = load_u64(raw + SEGMENT_COMMITTED);
-        region.reserved = load_u64(raw + SEGMENT_RESERVED);
+        if (!read_heap_segment(r, addr, words)) break;
+        region.start = words[SEGMENT_MEM];
+        region.committed = words[SEGMENT_COMMITTED];
+        region.reserved = words[SEGMENT_RESERVED];
         if (region.committed >= region.start && !vec_push(&r->heaps->free_regions, region)) return &error_enomem;
-        addr = load_u64(raw + SEGMENT_NEXT);
+        addr = words[SEGMENT_NEXT];
     }
     return NULL;
 }
@@ -323,6 +392,15 @@ static size_t read_heap_offsets(struct gc_reader *r, int32_t *offsets)
     uint64_t addr;
     size_t count = 0;
 
+    if (!r->vars) {
+        const struct layout *layout = &r->clr->layout;
+
+        offsets[HEAP_ALLOC_ALLOCATED] = layout->offset[FIELD_GCHeap_AllocAllocated];
+        offsets[HEAP_EPHEMERAL_SEGMENT] = layout->offset[FIELD_GCHeap_EphemeralHeapSegment];
+        offsets[HEAP_FINALIZE_QUEUE] = layout->offset[FIELD_GCHeap_FinalizeQueue];
+        offsets[3] = layout->offset[FIELD_GCHeap_GenerationTable];
+        return offsets[0] < 0 || offsets[1] < 0 || offsets[2] < 0 ? 0 : 4;
+    }
     if (r->shift) { /* 3.1 knows no such array */
         offsets[HEAP_ALLOC_ALLOCATED] = 0;
         offsets[HEAP_EPHEMERAL_SEGMENT] = 8;
@@ -341,11 +419,10 @@ static size_t read_heap_offsets(struct gc_reader *r, int32_t *offsets)
  */
 static bool is_generation_table(const struct gc_reader *r, uint64_t addr)
 {
-    uint64_t segment, mem, reserved;
+    uint64_t segment, words[SEGMENT_MEMBERS];
 
     return memory_try_u64(r->memory, addr + 2 * r->generation_size + (uint64_t)r->start_off, &segment) && segment &&
-           memory_try_u64(r->memory, segment + SEGMENT_MEM, &mem) &&
-           memory_try_u64(r->memory, segment + SEGMENT_RESERVED, &reserved) && mem && mem < reserved;
+           read_heap_segment(r, segment, words) && words[SEGMENT_MEM] && words[SEGMENT_MEM] < words[SEGMENT_RESERVED];
 }
 
 static struct error *read_server_heap(struct gc_reader *r, uint32_t index, uint64_t heap, const int32_t *offsets, size_t count)
@@ -426,7 +503,10 @@ static struct error *gc_heaps_read(struct gc_reader *r)
 {
     uint64_t heaps_addr_addr, heaps_addr = 0, word;
 
-    if (!vars_find(r)) return error_create(ERROR_FAULT, "cannot find the GC's variables (GcDacVars) in the dump");
+    if (!vars_find(r)) {
+        r->vars = 0;
+        if (!contract_find(r)) return error_create(ERROR_FAULT, "cannot find the GC's variables (GcDacVars) in the dump");
+    }
     r->heaps->vars_addr = r->vars;
     r->heaps->generation_count = r->generation_count;
     read_generation_offsets(r);

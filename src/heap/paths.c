@@ -106,13 +106,12 @@ void type_short_name(const char *name, struct text *ret)
     for (const char *at = name; *at && *at != '<' && *at != '+' && *at != '['; at++)
         if (*at == '.') start = at + 1;
     for (const char *at = start; *at; at++) {
-        if (*at == '<' && at > start && at[1] != '>' && at[-1] != '+') {
-            depth++;
-        } else if (*at == '>' && depth) {
-            depth--;
-            continue;
-        }
+        /* A name that the compiler made begins with one itself: "+<Run>d__8", "+<>c". */
+        bool opens = *at == '<' && (depth || (at > start && at[-1] != '+'));
+
+        if (opens) depth++;
         if (!depth) text_putc(ret, *at);
+        if (*at == '>' && depth) depth--;
     }
 }
 

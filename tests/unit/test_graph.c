@@ -1,0 +1,366 @@
+/* Liveness, shortest paths and retained sizes of small heaps, against plain searches. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "heap/paths.h"
+#include "heap/retained.h"
+#include "support/mock_heap.h"
+
+enum { SEGMENT = MOCK_BASE + 0x40000, OBJECTS_MAX = 120, FIELDS = 4 };
+
+struct fixture {
+    struct mock_heap heap;
+    struct heap_starts starts;
+    struct graph graph;
+    uint64_t objects[OBJECTS_MAX];
+    uint32_t count;
+    uint32_t edges[OBJECTS_MAX][FIELDS + 1]; /* to, UINT32_MAX: none; the last one is a dependent handle */
+    uint32_t roots[OBJECTS_MAX], root_count;
+};
+
+static uint64_t seed = 362436069u;
+
+static uint32_t dice(uint32_t sides)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)(seed % sides);
+}
+
+/* `count` objects with four reference fields each. */
+static void fixture_init(struct fixture *f, uint32_t count)
+{
+    uint64_t mt;
+
+    memset(f, 0, sizeof(*f));
+    mock_heap_init(&f->heap);
+    mt = mock_type_with_fields(&f->heap, FIELDS);
+    mock_segment(&f->heap, SEGMENT, GC_GEN0);
+    memset(f->edges, 0xff, sizeof(f->edges));
+    for (f->count = 0; f->count < count; f->count++)
+        f->objects[f->count] = mock_object(&f->heap, mt, 0, 16 + 8 * FIELDS);
+}
+
+static void refer(struct fixture *f, uint32_t from, unsigned field, uint32_t to)
+{
+    f->edges[from][field] = to;
+    mock_refer(&f->heap, f->objects[from], 8 + 8 * field, f->objects[to]);
+}
+
+static void root(struct fixture *f, enum root_kind kind, uint32_t to)
+{
+    f->roots[f->root_count++] = to;
+    mock_root(&f->heap, kind, f->objects[to]);
+}
+
+static void build(struct fixture *f)
+{
+    const struct clr *clr = &f->heap.mock.clr;
+
+    assert_null(heap_starts_init(&f->starts, clr, &f->heap.heaps, 1, NULL));
+    assert_null(graph_init(&f->graph, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL));
+}
+
+static void fixture_deinit(struct fixture *f)
+{
+    graph_deinit(&f->graph);
+    heap_starts_deinit(&f->starts);
+    mock_heap_deinit(&f->heap);
+}
+
+static void random_heap(struct fixture *f)
+{
+    fixture_init(f, 1 + dice(OBJECTS_MAX));
+    for (uint32_t i = 0; i < f->count; i++) {
+        for (unsigned field = 0; field < FIELDS; field++)
+            if (dice(3) == 0) refer(f, i, field, dice(f->count));
+        if (dice(10)) continue;
+        f->edges[i][FIELDS] = dice(f->count);
+        mock_dependent(&f->heap, f->objects[i], f->objects[f->edges[i][FIELDS]]);
+    }
+    for (uint32_t i = dice(4); i > 0; i--)
+        root(f, (enum root_kind)dice(ROOT_FINALIZER_QUEUE), dice(f->count));
+    build(f);
+}
+
+/* Length of the shortest path to each object without passing one; 0: there is none. */
+static void distances(const struct fixture *f, uint32_t without, uint32_t *ret)
+{
+    bool grew = true;
+
+    memset(ret, 0, OBJECTS_MAX * sizeof(*ret));
+    for (uint32_t i = 0; i < f->root_count; i++)
+        if (f->roots[i] != without) ret[f->roots[i]] = 1;
+    for (uint32_t level = 1; grew; level++) {
+        grew = false;
+        for (uint32_t i = 0; i < f->count; i++)
+            for (unsigned e = 0; ret[i] == level && e <= FIELDS; e++) {
+                uint32_t to = f->edges[i][e];
+
+                if (to == UINT32_MAX || to == without || ret[to]) continue;
+                ret[to] = level + 1;
+                grew = true;
+            }
+    }
+}
+
+static uint32_t index_of(const struct fixture *f, uint64_t addr)
+{
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->objects[i] == addr) return i;
+    return UINT32_MAX;
+}
+
+static bool has_edge(const struct fixture *f, uint64_t from, uint64_t to)
+{
+    for (unsigned e = 0; e <= FIELDS; e++)
+        if (f->edges[index_of(f, from)][e] == index_of(f, to)) return true;
+    return false;
+}
+
+static void check_path(const struct fixture *f, uint32_t to, uint32_t length)
+{
+    struct path path;
+
+    assert_null(graph_path_to(&f->graph, f->objects[to], &path));
+    assert_int_equal(path.objects.count, length);
+    assert_int_equal(graph_is_live(&f->graph, f->objects[to]), length > 0);
+    if (length) {
+        assert_non_null(path.root);
+        assert_int_equal(path.root->object, path.objects.data[0]);
+        assert_int_equal(path.objects.data[length - 1], f->objects[to]);
+    }
+    for (uint32_t i = 1; i < length; i++)
+        assert_true(has_edge(f, path.objects.data[i - 1], path.objects.data[i]));
+    path_deinit(&path);
+}
+
+static void paths_are_shortest_and_lead_from_a_root(void **state)
+{
+    static struct fixture f;
+    uint32_t expected[OBJECTS_MAX];
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        random_heap(&f);
+        distances(&f, UINT32_MAX, expected);
+        for (uint32_t to = 0; to < f.count; to++)
+            check_path(&f, to, expected[to]);
+        fixture_deinit(&f);
+    }
+}
+
+/* Wide levels are kept as bits, narrow ones as lists: the same objects are reached in as many steps. */
+static void wide_levels_reach_the_same_objects(void **state)
+{
+    static struct fixture f;
+    uint32_t parents[OBJECTS_MAX + 1], expected[OBJECTS_MAX];
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct traversal traversal;
+        uint32_t reached = 0;
+
+        random_heap(&f);
+        memset(parents, 0xff, sizeof(parents));
+        assert_null(traversal_init(&traversal, &f.heap.mock.clr, &f.starts, &f.graph.dependents, parents, NULL));
+        traversal.list_max = dice(5);
+        for (uint32_t r = 0; r < f.root_count; r++)
+            traversal_seed(&traversal, f.objects[f.roots[r]], f.count);
+        assert_null(traversal_run(&traversal));
+        distances(&f, UINT32_MAX, expected);
+        for (uint32_t to = 0; to < f.count; to++) {
+            assert_int_equal(traversal_reached(&traversal, to), expected[to] > 0);
+            reached += expected[to] > 0;
+            if (expected[to] > 1) assert_int_equal(expected[parents[to]] + 1, expected[to]);
+        }
+        assert_int_equal(traversal.count, reached);
+        traversal_deinit(&traversal);
+        fixture_deinit(&f);
+    }
+}
+
+static void retained_size_is_what_is_lost_without_the_object(void **state)
+{
+    static struct fixture f;
+    uint32_t with[OBJECTS_MAX], without[OBJECTS_MAX];
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct retained retained;
+
+        random_heap(&f);
+        assert_null(retained_init(&retained, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, NULL));
+        distances(&f, UINT32_MAX, with);
+        for (uint32_t object = 0; object < f.count; object++) {
+            uint64_t lost = 0;
+
+            distances(&f, object, without);
+            for (uint32_t to = 0; to < f.count; to++)
+                if (with[to] && !without[to]) lost += 16 + 8 * FIELDS;
+            assert_int_equal(retained_size(&retained, f.objects[object]), with[object] ? lost : 0);
+        }
+        assert_int_equal(retained.live_count, f.graph.live_count);
+        assert_int_equal(retained.live_bytes, f.graph.live_bytes);
+        retained_deinit(&retained);
+        fixture_deinit(&f);
+    }
+}
+
+static void static_field_is_preferred_to_a_handle(void **state)
+{
+    static struct fixture f;
+    struct path path;
+
+    (void)state;
+    fixture_init(&f, 2);
+    root(&f, ROOT_HANDLE, 0);
+    root(&f, ROOT_STATIC, 0);
+    build(&f);
+    assert_null(graph_path_to(&f.graph, f.objects[0], &path));
+    assert_int_equal(path.root->kind, ROOT_STATIC);
+    path_deinit(&path);
+    fixture_deinit(&f);
+}
+
+static void object_of_the_finalization_queue_is_dead_but_has_a_path(void **state)
+{
+    static struct fixture f;
+    struct path path;
+
+    (void)state;
+    fixture_init(&f, 3);
+    refer(&f, 1, 0, 2);
+    root(&f, ROOT_STATIC, 0);
+    root(&f, ROOT_FINALIZER_QUEUE, 1);
+    build(&f);
+    assert_false(graph_is_live(&f.graph, f.objects[1]));
+    assert_false(graph_is_live(&f.graph, f.objects[2]));
+    assert_int_equal(f.graph.live_count, 1);
+    assert_int_equal(f.graph.weak_count, 2);
+    assert_null(graph_path_to(&f.graph, f.objects[2], &path));
+    assert_int_equal(path.objects.count, 2);
+    assert_true(path.is_weak);
+    path_deinit(&path);
+    fixture_deinit(&f);
+}
+
+static void frozen_objects_are_alive(void **state)
+{
+    static struct fixture f;
+    struct path path;
+
+    (void)state;
+    fixture_init(&f, 2);
+    f.heap.heaps.segments.data[0].generation = GC_FROZEN;
+    build(&f);
+    assert_true(graph_is_live(&f.graph, f.objects[1]));
+    assert_null(graph_path_to(&f.graph, f.objects[1], &path));
+    assert_null(path.root);
+    assert_int_equal(path.objects.count, 1);
+    path_deinit(&path);
+    fixture_deinit(&f);
+}
+
+static void objects_that_share_count_once(void **state)
+{
+    static struct fixture f;
+    uint64_t both[2], count, bytes;
+
+    (void)state;
+    fixture_init(&f, 4);
+    refer(&f, 0, 0, 2);
+    refer(&f, 1, 0, 2);
+    refer(&f, 2, 0, 0);
+    build(&f);
+    both[0] = f.objects[0];
+    both[1] = f.objects[1];
+    assert_null(graph_reachable_size(&f.graph, both, 1, NULL, &count, &bytes));
+    assert_int_equal(count, 2);
+    assert_null(graph_reachable_size(&f.graph, both, 2, NULL, &count, &bytes));
+    assert_int_equal(count, 3);
+    assert_int_equal(bytes, 3 * (16 + 8 * FIELDS));
+    fixture_deinit(&f);
+}
+
+static void path_to_nothing_is_not_found(void **state)
+{
+    static struct fixture f;
+    struct path path;
+
+    (void)state;
+    fixture_init(&f, 1);
+    build(&f);
+    assert_ptr_equal(graph_path_to(&f.graph, f.objects[0] + 8, &path), &error_not_found);
+    fixture_deinit(&f);
+}
+
+static void cancelled_graph_leaves_nothing_behind(void **state)
+{
+    static struct fixture f;
+    struct progress progress = { 0 };
+    struct graph graph;
+    struct error *err;
+
+    (void)state;
+    fixture_init(&f, 3);
+    root(&f, ROOT_STATIC, 0);
+    build(&f);
+    progress.cancelled = true;
+    err = graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, &progress);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERROR_CANCELLED);
+    assert_null(graph.parents);
+    error_destroy(err);
+    fixture_deinit(&f);
+}
+
+static void short_names_have_no_namespace_and_no_arguments(void **state)
+{
+    static const struct {
+        const char *name, *expected;
+    } cases[] = {
+        { "System.String", "String" },
+        { "System.Collections.Generic.Dictionary<System.String, A.B<C.D>>+Entry[]", "Dictionary+Entry[]" },
+        { "His.Aop.ServiceLocator+<>c", "ServiceLocator+<>c" },
+        { "A.B<C.D>[][]", "B[][]" },
+        { "A.Outer<X.Y>+Inner<Z.W>", "Outer+Inner" },
+        { "NoSpace", "NoSpace" },
+        { "A.Box<B.Machine+<Run>d__8>", "Box" },
+        { "A.Machine+<Run>d__8", "Machine+<Run>d__8" },
+        { "", "" },
+    };
+    struct text text;
+
+    (void)state;
+    text_init(&text);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        text_clear(&text);
+        type_short_name(cases[i].name, &text);
+        assert_string_equal(text_cstr(&text), cases[i].expected);
+    }
+    text_deinit(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths_are_shortest_and_lead_from_a_root),
+        cmocka_unit_test(wide_levels_reach_the_same_objects),
+        cmocka_unit_test(retained_size_is_what_is_lost_without_the_object),
+        cmocka_unit_test(static_field_is_preferred_to_a_handle),
+        cmocka_unit_test(object_of_the_finalization_queue_is_dead_but_has_a_path),
+        cmocka_unit_test(frozen_objects_are_alive),
+        cmocka_unit_test(objects_that_share_count_once),
+        cmocka_unit_test(path_to_nothing_is_not_found),
+        cmocka_unit_test(cancelled_graph_leaves_nothing_behind),
+        cmocka_unit_test(short_names_have_no_namespace_and_no_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -95,6 +95,12 @@ struct error *descriptors_read(const struct target *target, const struct target_
 
     ret->count = 0;
     if (!target_export(target, module, "DotNetRuntimeContractDescriptor", &addr)) return &error_not_found;
+    return descriptors_read_at(target, addr, arena, ret);
+}
+
+struct error *descriptors_read_at(const struct target *target, uint64_t addr, struct arena *arena, struct descriptors *ret)
+{
+    ret->count = 0;
     /* It and its pointers lie in writable sections that heap dumps leave out, but nobody writes them. */
     TRY(read_one(&target->constants, addr, arena, &ret->items[0]));
     ret->count = 1;

@@ -33,5 +33,7 @@ struct descriptors {
  */
 struct error *descriptors_read(const struct target *target, const struct target_module *module, struct arena *arena,
                                struct descriptors *ret);
+/* The same of a main descriptor whose address is known. */
+struct error *descriptors_read_at(const struct target *target, uint64_t addr, struct arena *arena, struct descriptors *ret);
 
 #endif

@@ -7,6 +7,7 @@ case write the `$` line and run `./dev test --update-golden`; what that changes 
 import difflib
 import os
 import pathlib
+import re
 import shlex
 import unittest
 
@@ -15,9 +16,16 @@ import clrtrail
 GOLDEN = pathlib.Path(__file__).resolve().parent
 
 
+def run(*words):
+    """A program that is killed by a signal is never what was expected, not even when goldens are written anew."""
+    done = clrtrail.run(*words)
+    if done.returncode < 0:
+        raise AssertionError(f'killed by signal {-done.returncode}: clrtrail {shlex.join(words)}')
+    return done
+
+
 def play(command):
-    words = shlex.split(command)
-    done = clrtrail.run(*words[1:])
+    done = run(*shlex.split(command)[1:])
     printed = clrtrail.normalise(done.stdout)
     printed += ''.join(f'! {line}\n' for line in clrtrail.normalise(done.stderr).splitlines())
     return printed + (f'[exit status {done.returncode}]\n' if done.returncode else '')
@@ -40,6 +48,22 @@ def add_case(path):
             self.fail('\n'.join(list(lines)[:60]))
     name = f'{path.parent.name}_{path.stem}'.replace('-', '_')
     setattr(Golden, f'test_{name}', case)
+
+
+class Readme(unittest.TestCase):
+    """The output that README.md shows is what is printed; addresses may differ."""
+    SAMPLE = re.compile(r'(?<=    \$ clrtrail his-leak\.core\.zst\n).*?(?=\n## )', re.S)
+
+    def test_sample(self):
+        clrtrail.fixture()
+        path = clrtrail.ROOT / 'README.md'
+        text = path.read_text(encoding='utf-8')
+        printed = run(clrtrail.LEAK, '--sysroot', '.', '--quiet').stdout
+        printed = ''.join('    ' * bool(line) + line + '\n' for line in printed.rstrip().splitlines())
+        if os.environ.get('UPDATE_GOLDEN'):
+            path.write_text(self.SAMPLE.sub(lambda _: printed, text, count=1), encoding='utf-8')
+        else:
+            self.assertEqual(clrtrail.normalise(self.SAMPLE.search(text)[0]), clrtrail.normalise(printed))
 
 
 for golden in sorted(GOLDEN.glob('*/*.out')):

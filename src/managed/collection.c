@@ -321,13 +321,15 @@ static bool take_node(struct collection_iterator *it, struct collection_element 
     const struct collection *c = it->collection;
     uint64_t node = it->node;
 
-    if (!it->budget || !collection_type_learn_node(c->types, c->type, node)) {
+    if (!it->budget || node == it->mark || !collection_type_learn_node(c->types, c->type, node)) {
         it->damaged = true;
         it->node = 0;
         it->index = it->end;
         return false;
     }
     it->budget--;
+    if ((it->steps & (it->steps + 1)) == 0) it->mark = node;
+    it->steps++;
     fill(c, node, ret);
     it->node = place_object(c->types->clr, &c->type->next, node);
     if (it->node == c->store_addr) it->node = 0;

@@ -67,6 +67,7 @@ struct collection_iterator {
     uint64_t data_off, keys_off;   /* of their elements */
     uint64_t index, end;           /* in the array */
     uint64_t node;                 /* of a chain; the next one */
+    uint64_t mark, steps;          /* a node left behind at doubling distances: who meets it again runs in a circle */
     uint64_t budget;               /* nodes and elements that are left: no cycle is longer */
     uint64_t stack[COLLECTION_TREE_DEPTH];
     unsigned depth;

@@ -156,7 +156,7 @@ static struct error *open_temporary(struct port *port)
     if (errno != EACCES && errno != EPERM) return error_create(ERROR_NOT_FOUND, "it has no folder '%s'", port->temporary);
     live_rights_get(port->proc, &rights);
     live_rights_describe(&rights, &why);
-    err = error_create(ERROR_IO, "its diagnostics port is out of reach: %s", text_cstr(&why));
+    err = error_create(ERROR_NOT_FOUND, "its diagnostics port is out of reach: %s", text_cstr(&why));
     text_deinit(&why);
     return err;
 }

@@ -27,7 +27,7 @@ struct error *port_check_response(struct span message);
 
 /*
  * Makes the runtime of process `pid` dump itself into `output`, through a pipe: no disk is needed. `heap`: only what a heap dump
- * has. Errors: ERROR_NOT_FOUND (no port), ERROR_IO (refused, no answer in time, not its user's), ERROR_CANCELLED.
+ * has. Errors: ERROR_NOT_FOUND (no port, or out of reach), ERROR_IO (refused, no answer in time, not its user's), ERROR_CANCELLED.
  */
 struct error *port_dump(pid_t pid, bool heap, struct core_output *output, struct progress *progress);
 

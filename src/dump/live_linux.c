@@ -17,7 +17,7 @@
 #include "dump/proc_maps.h"
 #include "formats/elf.h"
 
-enum { MAPS_MAX = 1 << 30, SMALL_MAX = 64 << 10, PAGE = 4096 };
+enum { MAPS_MAX = 1 << 30, SMALL_MAX = 64 << 10, PAGE = 4096, TORN_TICKS = 3 };
 
 struct live {
     pid_t pid;
@@ -25,6 +25,8 @@ struct live {
     struct gaps *gaps;
     struct live_threads threads;
     struct live_memory memory;
+    uint64_t started_ticks; /* processor time that it had used when it was opened, in clock ticks */
+    atomic_bool is_torn;
 };
 
 bool live_is_target(const char *path)
@@ -43,6 +45,31 @@ static void live_destroy(struct live *live)
     live_memory_deinit(&live->memory);
     if (live->proc >= 0) close(live->proc);
     free(live);
+}
+
+/* ---- does it run on? ---- */
+
+/* Fields 14 and 15 of stat, counted behind the name, which may hold anything (proc_pid_stat(5)). */
+static uint64_t used_ticks(const struct live *live)
+{
+    struct text stat = { 0 };
+    unsigned long long user = 0, kernel = 0;
+    const char *behind;
+
+    if (proc_read(live->proc, "stat", SMALL_MAX, &stat) && (behind = strrchr(text_cstr(&stat), ')')) != NULL)
+        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &kernel);
+    text_deinit(&stat);
+    return user + kernel;
+}
+
+/* What a process does that works while it is read tears the picture: objects move, lists change. */
+static void check_torn(void *user)
+{
+    struct live *live = user;
+
+    if (atomic_load_explicit(&live->is_torn, memory_order_relaxed) || used_ticks(live) < live->started_ticks + TORN_TICKS) return;
+    if (!atomic_exchange(&live->is_torn, true))
+        gaps_add(live->gaps, "live process", 0, 1, "it worked while it was read, so that numbers may be torn: --stop holds it");
 }
 
 /* ---- the byte file ---- */
@@ -238,6 +265,11 @@ static struct error *fill(struct live *live, struct dump *dump, bool hold)
     TRY(read_machine(live, dump));
     TRY(read_maps(live, dump));
     TRY(live_threads_read(&live->threads, dump));
+    if (!hold) {
+        live->started_ticks = used_ticks(live);
+        live->memory.user = live;
+        live->memory.on_filled = check_torn;
+    }
     read_process(live, dump);
     return live_memory_reserve(&live->memory);
 }

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, CHUNK = 64 << 10, CHUNK_PAGES = CHUNK / PAGE, CHUNK_TRIED = 1u << 31 };
+enum { PAGE = 4096, CHUNK = 64 << 10, CHUNK_PAGES = CHUNK / PAGE, CHUNK_TRIED = 1u << 31, FILLED_STEP = 64 };
 
 /* linux Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
@@ -154,6 +154,9 @@ static unsigned ensure_chunk(struct live_memory *memory, uint64_t chunk)
         atomic_store_explicit(&memory->chunks[chunk], state, memory_order_release);
     }
     pthread_mutex_unlock(lock);
+    if (atomic_fetch_add_explicit(&memory->filled_count, 1, memory_order_relaxed) % FILLED_STEP == FILLED_STEP - 1 &&
+        memory->on_filled)
+        memory->on_filled(memory->user);
     return state;
 }
 

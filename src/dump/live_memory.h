@@ -31,6 +31,10 @@ struct live_memory {
     atomic_uint *chunks;
     pthread_mutex_t locks[LIVE_LOCKS];
     atomic_bool is_gone;
+    atomic_uint filled_count; /* chunks read so far */
+    /* Called with every 64th of them, from any thread. May be NULL. */
+    void (*on_filled)(void *user);
+    void *user;
     struct gaps *gaps; /* borrowed */
 };
 

@@ -40,19 +40,27 @@ void process_list_end(struct process_list *list)
 
 /* ---- is it one? ---- */
 
-/* The path of the first mapping of libcoreclr.so. */
+/* "7f00-7f10 r-xp ...": may it be run? Who only looks at the file, as this program does, maps it to be read. */
+static bool is_code(const char *line)
+{
+    const char *protection = strchr(line, ' ');
+
+    return protection && strnlen(protection, 4) == 4 && protection[3] == 'x';
+}
+
+/* The path of the first mapping of libcoreclr.so as code. */
 static bool find_library(struct process_list *list)
 {
     static const char name[] = "/libcoreclr.so";
     const char *at = text_cstr(&list->maps);
 
     while ((at = strstr(at, name)) != NULL) {
-        const char *end = at + sizeof(name) - 1, *start = at;
-        while (start > list->maps.data && start[-1] != '\n')
-            start--;
-        start += strcspn(start, "/\n"); /* nothing before the path has a slash */
-        if (*end == '\n' || !strncmp(end, " (deleted)\n", 11)) {
-            text_append(&list->library, start, (size_t)(end - start));
+        const char *end = at + sizeof(name) - 1, *line = at, *path;
+        while (line > list->maps.data && line[-1] != '\n')
+            line--;
+        path = line + strcspn(line, "/\n"); /* nothing before the path has a slash */
+        if (is_code(line) && (*end == '\n' || !strncmp(end, " (deleted)\n", 11))) {
+            text_append(&list->library, path, (size_t)(end - path));
             return true;
         }
         at = end;

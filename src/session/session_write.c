@@ -92,6 +92,10 @@ struct error *session_snapshot(const struct snapshot_options *options, struct ga
         if (!err || options->source == SNAPSHOT_BY_READING || may_read) return err;
     }
     port_err = by_port(options, ret);
+    if (port_err && err && port_err->code == ERROR_NOT_FOUND) {
+        error_destroy(port_err);
+        return err;
+    }
     if (port_err && err) {
         err = error_prefix(err, "%s; by reading it", error_message(port_err));
         error_destroy(port_err);

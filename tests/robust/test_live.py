@@ -4,6 +4,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -61,6 +62,70 @@ class Victim:
             if line.startswith(key + ':'):
                 return line.split(':', 1)[1].strip()
         return None
+
+
+# A process whose diagnostics port accepts, and then answers what it was told to.
+PORT = r'''
+import os, socket, sys
+path = f'{os.environ["TMPDIR"]}/dotnet-diagnostic-{os.getpid()}-1-socket'
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+print('ready', flush=True)
+while True:
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    connection.sendall(bytes.fromhex(sys.argv[1]))
+    connection.close()
+'''
+
+
+class Port(unittest.TestCase):
+    def answer(self, answer, expected):
+        with clrtrail.Folder() as folder:
+            process = subprocess.Popen([sys.executable, '-c', PORT, answer.hex()], stdout=subprocess.PIPE,
+                                       env={**os.environ, 'TMPDIR': str(folder.path)})
+            try:
+                process.stdout.readline()
+                done = clrtrail.run('snapshot', process.pid, '--port', '-o', folder.path / 'a.core.zst')
+                self.assertEqual(done.returncode, 2)
+                self.assertEqual(len(done.stderr.splitlines()), 1)
+                self.assertRegex(done.stderr, expected)
+                self.assertEqual([name for name in os.listdir(folder.path) if not name.endswith('-socket')], [])
+            finally:
+                process.kill()
+                process.communicate()
+
+    def test_nonsense(self):
+        self.answer(b'HTTP/1.1 400 Bad Request', 'something else than its protocol')
+
+    def test_nothing(self):
+        self.answer(b'', 'hung up')
+
+    def test_refusal(self):
+        self.answer(b'DOTNET_IPC_V1\0\x18\0\xff\xff\0\0\x05\x40\x00\x80', '0x80004005')
+
+    def test_said_done_and_sent_nothing(self):
+        self.answer(b'DOTNET_IPC_V1\0\x18\0\xff\x00\0\0\0\0\0\0', 'sent nothing')
+
+    def test_no_port(self):
+        with Victim() as victim, clrtrail.Folder() as folder:
+            done = clrtrail.run('snapshot', victim.pid, '--port', '-o', folder.path / 'a.core')
+            self.assertEqual((done.returncode, os.listdir(folder.path)), (2, []))
+            self.assertIn('no diagnostics port', done.stderr)
+
+    def test_somebody_else_listens(self):
+        with Victim() as victim, clrtrail.Folder() as folder:
+            path = f'/tmp/dotnet-diagnostic-{victim.pid}-1-socket'
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path)
+                try:
+                    listener.listen()
+                    done = clrtrail.run('snapshot', victim.pid, '--port', '-o', folder.path / 'a.core')
+                finally:
+                    os.unlink(path)
+            self.assertEqual((done.returncode, os.listdir(folder.path)), (2, []))
+            self.assertIn('not trusted', done.stderr)
 
 
 class Live(unittest.TestCase):
@@ -126,6 +191,10 @@ class Live(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertEqual(os.listdir(folder.path), [])
             self.assert_unharmed(victim)
+
+    def test_ps_leaves_out_what_is_no_dotnet(self):
+        with Victim() as victim:
+            self.assertNotIn(victim.pid, [row['pid'] for row in clrtrail.document('ps')['rows']])
 
     def test_two_at_once(self):
         with Victim() as victim, clrtrail.Folder() as folder:

@@ -132,6 +132,9 @@ static void mappings_footer(void *cursor_, struct text *ret)
         ret, "%llu bytes committed, %llu of them in the dump%s", (unsigned long long)cursor->committed,
         (unsigned long long)cursor->present,
         cursor->target->dump->has_memory_info || cursor->target->is_windows ? "" : "; a core does not list what was only reserved");
+    if (cursor->target->dump->left_out_size)
+        text_printf(ret, "; %llu bytes were left out on purpose when the file was written",
+                    (unsigned long long)cursor->target->dump->left_out_size);
 }
 
 static const struct column columns[] = {

@@ -170,6 +170,7 @@ class Live(unittest.TestCase):
                 block = [row for row in rows if row['size'] >= 32 << 20 and row['protection'] == 'rw-']
                 self.assertTrue(block and block[0]['present'] == block[0]['size'])
                 self.assertTrue(clrtrail.document(path, 'images')['rows'])
+                self.assertEqual('left out on purpose' in clrtrail.run(path, 'mappings').stdout, 'heap' in name)
                 self.assert_unharmed(victim)
             self.assertEqual(sorted(os.listdir(folder.path)), ['a.core', 'a.core.zst', 'heap.core.zst'])
             plain = (folder.path / 'a.core').read_bytes()

@@ -38,8 +38,7 @@ static void normalize(const char *name, bool with_arity, struct text *out)
     }
 }
 
-/* The type's name without generic arguments; false when there is none. */
-static bool type_name(const struct metadata *md, uint32_t token, struct text *out)
+bool call_type_name(const struct metadata *md, uint32_t token, struct text *out)
 {
     struct signature_type type;
 
@@ -66,7 +65,7 @@ static bool type_matches(const char *pattern, const struct metadata *md, uint32_
     struct text wanted, name;
 
     text_clear(scratch);
-    if (!type_name(md, token, scratch)) return false;
+    if (!call_type_name(md, token, scratch)) return false;
     text_init(&wanted);
     text_init(&name);
     normalize(pattern, with_arity, &wanted);

@@ -11,6 +11,9 @@ enum { SITES_MAX = 1 << 20 };
 /* What a token means to the search of one module: index of a pattern, or this. */
 enum { MAKES_LAZY = 0x10000 };
 
+/* Does the Lazy itself live as long as the process? */
+enum lazy_life { LAZY_ONCE, LAZY_REPEATS };
+
 static const struct call_pattern lazy_makers[] = {
     { .type = "System.Lazy`1", .method = ".ctor" },
     { .type = "System.Threading.LazyInitializer", .method = "EnsureInitialized" },
@@ -48,15 +51,15 @@ struct module_search {
     struct clr_module *module;
     const struct metadata *md;
     struct map tokens; /* method_def, member_ref, method_spec -> index of pattern, or MAKES_LAZY */
-    struct map lazy;   /* rids of methods that are handed to a Lazy */
+    struct map lazy;   /* rids of methods that are handed to a Lazy -> enum lazy_life */
     size_t first_site;
     uint64_t failed_count;
-    bool is_own; /* all tokens that match are method_defs */
     bool in_static_constructor;
     struct text scratch;
     /* What was loaded last: ldftn and then newobj of a delegate lead to a Lazy's constructor. */
     uint32_t delegate_rid;
     bool delegate_is_made;
+    bool field_is_static; /* the field whose address was loaded last, for LazyInitializer */
 };
 
 static bool note_token(struct module_search *m, uint32_t token)
@@ -128,6 +131,16 @@ static uint32_t loaded_method(const struct metadata *md, uint32_t token)
     return metadata_find_method(md, metadata_token_rid(type.token), ref.name);
 }
 
+/* One that is made in a static constructor, or kept in a static field, is made once. */
+static bool note_lazy(struct module_search *m)
+{
+    bool is_once = m->in_static_constructor || m->field_is_static, added;
+    uint64_t *life = map_slot(&m->lazy, m->delegate_rid, &added);
+
+    if (life && !is_once) *life = LAZY_REPEATS;
+    return life != NULL;
+}
+
 /* Follows ldftn, newobj delegate, newobj Lazy; anything else that is called lets go of the delegate. */
 static bool track_delegate(struct module_search *m, const struct il_instruction *instruction, bool makes_lazy)
 {
@@ -145,8 +158,9 @@ static bool track_delegate(struct module_search *m, const struct il_instruction 
     default:
         break;
     }
-    if (makes_lazy && m->delegate_rid && !map_put(&m->lazy, m->delegate_rid, 1)) return false;
+    if (makes_lazy && m->delegate_rid && !note_lazy(m)) return false;
     m->delegate_rid = 0;
+    m->field_is_static = false;
     return true;
 }
 
@@ -159,11 +173,7 @@ static bool add_site(struct module_search *m, uint32_t method_rid, const struct 
                               .pattern = pattern,
                               .opcode = instruction->name,
                               .in_static_constructor = m->in_static_constructor };
-    uint32_t method = site.callee_token;
 
-    if (metadata_token_table(method) == METADATA_METHOD_SPEC)
-        method = metadata_column_token(m->md, METADATA_METHOD_SPEC_METHOD, metadata_token_rid(method));
-    site.is_own = metadata_token_table(method) == METADATA_METHOD_DEF;
     return vec_push(&m->search->sites, site);
 }
 
@@ -174,10 +184,11 @@ static bool search_body(struct module_search *m, uint32_t method_rid, struct spa
     uint64_t found;
 
     m->delegate_rid = 0;
-    m->delegate_is_made = false;
+    m->delegate_is_made = m->field_is_static = false;
     while (il_next(code, &offset, &instruction)) {
         bool is_known;
 
+        if (instruction.code == IL_LDFLDA || instruction.code == IL_LDSFLDA) m->field_is_static = instruction.code == IL_LDSFLDA;
         if (instruction.operand != IL_OPERAND_METHOD) continue;
         is_known = map_get(&m->tokens, instruction.value, &found);
         if (is_known && found != MAKES_LAZY && m->search->sites.count < SITES_MAX &&
@@ -209,10 +220,13 @@ static bool search_bodies(struct module_search *m, struct method_bodies *bodies)
 
 static void mark_lazy(struct module_search *m)
 {
-    uint64_t found;
+    for (size_t i = m->first_site; i < m->search->sites.count; i++) {
+        struct call_site *site = &m->search->sites.data[i];
+        uint64_t life = LAZY_REPEATS;
 
-    for (size_t i = m->first_site; i < m->search->sites.count; i++)
-        m->search->sites.data[i].in_lazy = map_get(&m->lazy, m->search->sites.data[i].method_rid, &found);
+        site->in_lazy = map_get(&m->lazy, site->method_rid, &life);
+        site->runs_once = site->in_static_constructor || life == LAZY_ONCE;
+    }
 }
 
 static bool search_il(struct module_search *m)
@@ -228,22 +242,18 @@ static bool search_il(struct module_search *m)
     gaps_add(search->clr->gaps, "il", m->module->base, m->failed_count,
              "methods not in the dump, and no file with them was found: %s",
              *m->module->path ? m->module->path : "(loaded from bytes)");
-    return vec_push(&search->unread, (struct call_unread) { m->module, m->is_own });
+    return vec_push(&search->unread, m->module);
 }
 
 static bool search_module(struct call_search *search, struct clr_module *module, const struct metadata *md)
 {
     struct module_search m = { .search = search, .module = module, .md = md, .first_site = search->sites.count };
-    size_t own_count;
     bool ok;
 
     map_init(&m.tokens);
     map_init(&m.lazy);
     text_init(&m.scratch);
-    ok = note_tokens(&m, METADATA_METHOD_DEF);
-    own_count = m.tokens.count;
-    if (ok) ok = note_tokens(&m, METADATA_MEMBER_REF);
-    m.is_own = own_count == m.tokens.count;
+    ok = (search->scope == CALLS_FROM_OUTSIDE || note_tokens(&m, METADATA_METHOD_DEF)) && note_tokens(&m, METADATA_MEMBER_REF);
     if (ok && m.tokens.count) ok = note_lazy_makers(&m) && note_specs(&m) && search_il(&m);
     text_deinit(&m.scratch);
     map_deinit(&m.tokens);
@@ -254,7 +264,7 @@ static bool search_module(struct call_search *search, struct clr_module *module,
 
 /* ---- all ---- */
 
-static struct error *search_modules(struct call_search *search, enum call_scope scope)
+static struct error *search_modules(struct call_search *search)
 {
     struct clr_module_iterator iterator;
     struct clr_module *module;
@@ -265,7 +275,7 @@ static struct error *search_modules(struct call_search *search, enum call_scope 
     for (;;) {
         TRY(clr_module_iterator_next(&iterator, &module, &more));
         if (!more) break;
-        if (module->is_dynamic || (scope == CALLS_OF_APPLICATION && clr_module_is_framework(search->clr, module))) continue;
+        if (module->is_dynamic || (search->scope != CALLS_OF_ALL && clr_module_is_framework(search->clr, module))) continue;
         if (!clr_module_try_metadata(search->clr, module, &md)) {
             const struct metadata *kept = clr_module_metadata(search->clr, module); /* gathered from pieces; else a gap */
             if (!kept) continue;
@@ -283,8 +293,8 @@ struct error *call_search_run(struct clr *clr, const struct call_pattern *patter
 {
     struct error *err;
 
-    *ret = (struct call_search) { .clr = clr, .patterns = patterns, .pattern_count = pattern_count };
-    err = search_modules(ret, scope);
+    *ret = (struct call_search) { .clr = clr, .patterns = patterns, .pattern_count = pattern_count, .scope = scope };
+    err = search_modules(ret);
     if (err) call_search_deinit(ret);
     return err;
 }

@@ -30,27 +30,26 @@ struct call_site {
     uint32_t il_offset;
     uint32_t pattern; /* index */
     const char *opcode;
-    bool is_own;                /* the callee is defined in the same module */
     bool in_static_constructor; /* of a type: runs once */
     bool in_lazy;               /* the method is handed to a Lazy or LazyInitializer of the same module: runs once for each */
+    bool runs_once;             /* either, and the Lazy is one of a static constructor or field */
 };
 
-/* A module whose IL, or a part of it, cannot be had. */
-struct call_unread {
-    struct clr_module *module;
-    bool is_own; /* the callee is its own, and no other that matches is named in it */
+enum call_scope {
+    CALLS_OF_APPLICATION, /* and of its libraries, without .NET's own assemblies */
+    CALLS_FROM_OUTSIDE,   /* the same, without the assembly that defines the callee */
+    CALLS_OF_ALL,
 };
 
 struct call_search {
     struct clr *clr;
     const struct call_pattern *patterns; /* borrowed */
     size_t pattern_count;
+    enum call_scope scope;
     VEC(struct call_site) sites;         /* by module in load order, method, offset */
-    VEC(struct call_unread) unread;      /* those that name the callee */
+    VEC(struct clr_module *) unread;     /* those that name the callee, but whose IL, or a part of it, cannot be had */
     uint64_t module_count, method_count; /* that were searched */
 };
-
-enum call_scope { CALLS_OF_APPLICATION, CALLS_OF_ALL };
 
 /* Errors: ERROR_NOMEM, and those of the list of modules. What cannot be read is a gap, and in `unread`. Fills caches. */
 struct error *call_search_run(struct clr *clr, const struct call_pattern *patterns, size_t pattern_count, enum call_scope scope,
@@ -62,6 +61,8 @@ bool clr_module_is_framework(struct clr *clr, struct clr_module *module);
 
 /* Does the method_def or member_ref match? `scratch` is any text. */
 bool call_pattern_matches(const struct call_pattern *pattern, const struct metadata *md, uint32_t token, struct text *scratch);
+/* Appends the full name of a type token without generic arguments; false when there is none. */
+bool call_type_name(const struct metadata *md, uint32_t token, struct text *out);
 /*
  * The patterns that a name as people write it may mean: "Type.Method", "Namespace.Type::Method(System.String)", "Method",
  * "new Type", "Type..ctor", "Type". At most CALL_PATTERNS_OF_NAME; texts are in `arena`. 0: out of memory, or empty.
@@ -77,6 +78,7 @@ struct call_description {
     struct text method; /* that was written: "His.Aop.ServiceLocator.Resolve" */
     struct text body;   /* that holds the IL: "His.Aop.ServiceLocator+<>c.<Resolve>b__0()" */
     struct text calls;  /* "Castle.DynamicProxy.ProxyGenerator..ctor()" */
+    struct text brief;  /* "ProxyGenerator..ctor" */
     struct text path;   /* of the source, "" when not known */
     uint32_t line;
 };

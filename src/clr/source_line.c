@@ -48,25 +48,23 @@ static bool gather_image(const struct clr *clr, const struct clr_module *module,
     return !err;
 }
 
-/* The whole file, else what the target has of the image. */
-static bool open_dll(const struct clr *clr, const struct clr_module *module, struct dll *ret)
+/* The whole file on disk. */
+static bool open_file(const struct clr *clr, const struct clr_module *module, struct dll *ret)
 {
     struct pe headers;
     struct image_identity identity = { 0 };
     struct span file;
     struct error *err;
 
-    *ret = (struct dll) { 0 };
+    if (!*module->path) return false;
     if (module_image_headers(clr, module, &headers)) {
         identity.timestamp = headers.timestamp;
         identity.image_size = headers.image_size;
     }
-    if (strchr(module->path, '.') && images_file_span(clr->target->images, module->path, &identity, &file)) {
-        err = pe_open(file, PE_LAYOUT_FLAT, &ret->pe);
-        if (!err) return true;
-        error_destroy(err);
-    }
-    return gather_image(clr, module, ret);
+    if (!images_file_span(clr->target->images, module->path, &identity, &file)) return false;
+    err = pe_open(file, PE_LAYOUT_FLAT, &ret->pe);
+    error_destroy(err);
+    return !err;
 }
 
 /* ---- the PDB ---- */
@@ -153,18 +151,33 @@ static bool find_file(const struct clr *clr, const struct clr_module *module, co
     return find_beside(clr, module, &wanted, lines);
 }
 
+/* Does the debug directory say where the PDB is, and that it is not in the dll itself? */
+static bool is_elsewhere(const struct dll *dll)
+{
+    struct pe_codeview codeview;
+    struct pe_debug debug;
+
+    for (uint32_t i = 0; pe_debug_entry(&dll->pe, i, &debug); i++)
+        if (debug.type == PE_DEBUG_EMBEDDED_PDB) return false;
+    return pe_codeview(&dll->pe, &codeview);
+}
+
 void source_lines_init(const struct clr *clr, const struct clr_module *module, struct source_lines *ret)
 {
-    struct dll dll;
+    struct dll dll = { 0 };
+    bool is_done = false;
 
     *ret = (struct source_lines) { 0 };
-    if (!module->is_dynamic && open_dll(clr, module, &dll)) {
+    if (module->is_dynamic) return;
+    /* What the target has of the image is enough as a rule, and asks for no file. */
+    if (gather_image(clr, module, &dll)) {
         ret->is_found = open_embedded(&dll, ret) || find_file(clr, module, &dll, ret);
-        if (!ret->is_found)
-            gaps_add(clr->gaps, "source lines", module->base, 1, "no PDB of this build found: %s",
-                     *module->path ? module->path : "(loaded from bytes)");
+        is_done = ret->is_found || is_elsewhere(&dll);
     }
-    if (!module->is_dynamic) free(dll.owned);
+    free(dll.owned);
+    if (is_done) return;
+    source_lines_deinit(ret);
+    if (open_file(clr, module, &dll)) ret->is_found = open_embedded(&dll, ret) || find_file(clr, module, &dll, ret);
 }
 
 void source_lines_deinit(struct source_lines *lines)

@@ -43,6 +43,8 @@ enum il_code {
     IL_CALL = 0x28,
     IL_CALLVIRT = 0x6f,
     IL_NEWOBJ = 0x73,
+    IL_LDFLDA = 0x7c,
+    IL_LDSFLDA = 0x7f,
     IL_LDFTN = 0xfe06,
     IL_LDVIRTFTN = 0xfe07,
 };

@@ -14,7 +14,7 @@ struct callers_cursor {
     size_t index;
 };
 
-enum { METHOD, CALLS, KIND, IL_OFFSET, FILE_NAME, LINE, MODULE, IN_STATIC_CONSTRUCTOR, IN_LAZY, BODY, PATH, TOKEN };
+enum { METHOD, CALLS, KIND, IL_OFFSET, FILE_NAME, LINE, MODULE, IN_STATIC_CONSTRUCTOR, IN_LAZY, RUNS_ONCE, BODY, PATH, TOKEN };
 
 static struct error *callers_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -50,6 +50,7 @@ static struct error *callers_next(void *cursor_, struct value *row, bool *more_r
     value_text(&row[MODULE], clr_module_simple_name(cursor->clr, site->module));
     value_u64(&row[IN_STATIC_CONSTRUCTOR], site->in_static_constructor);
     value_u64(&row[IN_LAZY], site->in_lazy);
+    value_u64(&row[RUNS_ONCE], site->runs_once);
     value_text(&row[BODY], text_cstr(&description->body));
     if (description->path.length) value_text(&row[PATH], text_cstr(&description->path));
     value_u64(&row[TOKEN], metadata_token(METADATA_METHOD_DEF, site->method_rid));
@@ -75,7 +76,7 @@ static void callers_footer(void *cursor_, struct text *ret)
     text_number(ret, search->module_count);
     text_puts(ret, "\n");
     for (size_t i = 0; i < search->unread.count; i++) {
-        const char *name = clr_module_simple_name(cursor->clr, search->unread.data[i].module);
+        const char *name = clr_module_simple_name(cursor->clr, search->unread.data[i]);
 
         text_puts(ret, "Not searched: ");
         text_append_safe(ret, name, strlen(name));
@@ -93,6 +94,7 @@ static const struct column columns[] = {
     { "module", COLUMN_TEXT, "assembly of the caller" },
     { "in_static_constructor", COLUMN_BOOL, "runs once for its type", COLUMN_VERBOSE },
     { "in_lazy", COLUMN_BOOL, "in the factory of a Lazy: runs once for it", COLUMN_VERBOSE },
+    { "runs_once", COLUMN_BOOL, "either of these, and the Lazy is static: not what repeats" },
     { "body", COLUMN_TEXT, "the method that holds the IL, as the compiler named it", COLUMN_VERBOSE },
     { "path", COLUMN_TEXT, "of the source, as the compiler knew it", COLUMN_VERBOSE },
     { "token", COLUMN_TOKEN, "method_def of the body", COLUMN_VERBOSE },

@@ -132,6 +132,9 @@ static void open_lines(struct il_cursor *cursor)
     source_lines_deinit(&cursor->lines);
     source_lines_init(cursor->clr, module, &cursor->lines);
     cursor->lines_module = module;
+    if (!cursor->lines.is_found)
+        gaps_add(session_gaps(cursor->session), "source lines", module->base, 1, "no PDB of this build found: %s",
+                 *module->path ? module->path : "(loaded from bytes)");
 }
 
 static void open_body(struct il_cursor *cursor)

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "rules/call_sites.h"
 #include "rules/dynamic_modules.h"
 #include "rules/heap_types.h"
 #include "rules/holder.h"
@@ -18,6 +19,10 @@
 
 /* The same proxy type made again so many times is no coincidence: a process with several generators has a handful. */
 enum { REPEATS_LIKELY = 8, REPEATS_PROVEN = 20, TYPES_SHOWN = 12, NAMES_SHOWN = 5 };
+
+/* What makes a generator, and options. */
+static const struct call_pattern generator_calls[] = { { .type = "Castle.DynamicProxy.ProxyGenerator", .method = ".ctor" } };
+static const struct call_pattern options_calls[] = { { .type = "Castle.DynamicProxy.ProxyGenerationOptions", .method = ".ctor" } };
 
 struct castle {
     struct session *session;
@@ -152,6 +157,7 @@ static struct error *report_generator_per_call(struct castle *castle)
                                   finding_number(f, generators.count), finding_number(f, scopes.count)));
     add_common(castle, finding);
     finding_look(finding, "dumpheap -stat -type Castle.DynamicProxy");
+    TRY(call_sites_find(castle->session, f, finding, generator_calls, ARRAY_LENGTH(generator_calls)));
     return add_costs(castle, finding);
 }
 
@@ -201,6 +207,7 @@ static struct error *report_options_per_call(struct castle *castle)
     finding->certainty = proven ? CERTAINTY_PROVEN : CERTAINTY_LIKELY;
     finding->severity = proven ? SEVERITY_CRITICAL : SEVERITY_WARNING;
     add_common(castle, finding);
+    TRY(call_sites_find(castle->session, f, finding, options_calls, ARRAY_LENGTH(options_calls)));
     return add_costs(castle, finding);
 }
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "rules/call_sites.h"
 #include "rules/dynamic_modules.h"
 #include "rules/heap_types.h"
 #include "rules/holder.h"
@@ -13,6 +14,25 @@
 #include "session/session.h"
 
 enum { REPEATS_HINT = 10, REPEATS_LIKELY = 20, REPEATS_PROVEN = 50, TYPES_SHOWN = 12, PATTERNS_SHOWN = 4 };
+
+/* What makes such assemblies: of the generator that is known, else all ways to define one. */
+static const struct call_pattern xml_calls[] = {
+    { .type = "System.Xml.Serialization.XmlSerializer",
+      .method = ".ctor",
+      .excepts = "(System.Type)(System.Type, System.String)()" },
+};
+static const struct call_pattern bytes_calls[] = {
+    { .type = "System.Reflection.Assembly", .method = "Load", .params = "(System.Byte[]*" },
+    { .type = "System.AppDomain", .method = "Load", .params = "(System.Byte[]*" },
+    { .type = "System.Runtime.Loader.AssemblyLoadContext", .method = "LoadFromStream" },
+    { .type = "Microsoft.CodeAnalysis.CSharp.Scripting.CSharpScript", .method = "*" },
+    { .type = "Microsoft.CodeAnalysis.VisualBasic.Scripting.VisualBasicScript", .method = "*" },
+};
+static const struct call_pattern emit_calls[] = {
+    { .type = "System.Reflection.Emit.AssemblyBuilder", .method = "DefineDynamicAssembly" },
+    { .type = "System.AppDomain", .method = "DefineDynamicAssembly" },
+    { .type = "System.Reflection.Emit.ModuleBuilder", .method = "DefineType" },
+};
 
 /* Modules beyond the first that define a type of the most frequent pattern. */
 static uint64_t module_repeats(const struct dynamic_generator *generator)
@@ -109,6 +129,15 @@ static void describe(struct findings *f, const struct dynamic_survey *survey, co
                                                finding_number(f, generator->collectible_count)));
 }
 
+static struct error *add_code(struct session *session, struct findings *f, const struct dynamic_generator *generator,
+                              struct finding *finding)
+{
+    if (generator->from_bytes) return call_sites_find(session, f, finding, bytes_calls, ARRAY_LENGTH(bytes_calls));
+    if (generator->kind && generator->kind->name_space)
+        return call_sites_find(session, f, finding, xml_calls, ARRAY_LENGTH(xml_calls));
+    return call_sites_find(session, f, finding, emit_calls, ARRAY_LENGTH(emit_calls));
+}
+
 static struct error *report(struct session *session, struct findings *f, struct dynamic_survey *survey,
                             struct dynamic_generator *generator)
 {
@@ -143,6 +172,7 @@ static struct error *report(struct session *session, struct findings *f, struct 
     finding_look(finding,
                  generator->from_bytes ? "modules --where 'kind = memory' --group name" : "modules --where dynamic --group name");
     finding_look(finding, finding_text(f, "dumpmodule -mt %llx", (unsigned long long)generator->largest_module));
+    TRY(add_code(session, f, generator, finding));
     TRY(add_costs(session, survey, generator, histogram, finding));
     if (!generator->instance_types.count) return NULL;
     return holder_find(session, f, finding, &generator->instance_types, "objects of these types");

@@ -18,6 +18,7 @@
 #include "heap/graph.h"
 #include "managed/differ.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/heap_types.h"
 #include "rules/rule.h"
 #include "session/session.h"
@@ -33,24 +34,28 @@ enum { PROVIDERS_MANY = 20, PROVIDERS_MAX = 1 << 20, EXTENSIONS_SHOWN = 4 };
 /* Parts of EF's own extension: the name in DebugInfo, the field, how it comes to differ, and what to do. */
 static const struct core_part {
     const char *debug, *field, *cause, *fix;
+    const char *call;    /* the builder's method that brings it in */
+    bool from_container; /* a new one comes from a new container, as a rule */
 } core_parts[] = {
     { "Core:UseMemoryCache", "_memoryCache",
       "each set of options brings an IMemoryCache object of its own, as it happens when a container is built per call "
       "(BuildServiceProvider) and its cache is handed to UseMemoryCache",
-      "build the container once for the process, or leave UseMemoryCache out: EF Core has a cache of its own" },
+      "build the container once for the process, or leave UseMemoryCache out: EF Core has a cache of its own", "UseMemoryCache",
+      true },
     { "Core:UseLoggerFactory", "_loggerFactory",
       "each set of options brings an ILoggerFactory object of its own, as it happens when a container is built per call "
       "(BuildServiceProvider)",
-      "use one ILoggerFactory for the process (a static field, or a singleton of a container that is built once)" },
+      "use one ILoggerFactory for the process (a static field, or a singleton of a container that is built once)",
+      "UseLoggerFactory", true },
     { "Core:UseRootApplicationServiceProvider", "_rootApplicationServiceProvider",
       "each set of options names another root service provider: a container is built per call (BuildServiceProvider)",
-      "build the container once for the process" },
+      "build the container once for the process", "UseRootApplicationServiceProvider", true },
     { "Core:ReplaceService", "_replacedServices", "the options replace a service by another type each time",
-      "replace services by the same types in all options" },
+      "replace services by the same types in all options", "ReplaceService", false },
     { "Core:ConfigureWarnings", "_warningsConfiguration", "the options configure warnings in another way each time",
-      "configure warnings once, the same in all options" },
+      "configure warnings once, the same in all options", "ConfigureWarnings", false },
     { "Core:AddInterceptors", "_singletonInterceptors", "each set of options brings a singleton interceptor object of its own",
-      "keep singleton interceptors in static fields" },
+      "keep singleton interceptors in static fields", "AddInterceptors", false },
 };
 
 struct ef {
@@ -358,6 +363,18 @@ static bool add_holder(struct finding *finding)
            vec_push(&finding->path, "ConcurrentDictionary[*].Item1") && vec_push(&finding->path, PROVIDER_TYPE);
 }
 
+/* The calls that bring the part in; a container built per call is what is behind most. */
+static struct error *add_code(struct ef *ef, struct finding *finding)
+{
+    struct call_pattern patterns[2] = { { .method = ef->core ? ef->core->call : "AddOrUpdateExtension" } };
+    size_t count = 1;
+
+    if (ef->core && ef->core->from_container)
+        patterns[count++] = (struct call_pattern) { .type = "ServiceCollectionContainerBuilderExtensions",
+                                                    .method = "BuildServiceProvider" };
+    return call_sites_find(ef->session, ef->findings, finding, patterns, count);
+}
+
 static struct error *report(struct ef *ef)
 {
     const struct histogram *histogram;
@@ -380,6 +397,7 @@ static struct error *report(struct ef *ef)
     TRY(count_providers(ef, finding));
     count_connections(ef, finding, histogram);
     add_types(ef, finding, histogram);
+    TRY(add_code(ef, finding));
     finding_look(finding, finding_text(ef->findings, "differ -keys-of %llx", (unsigned long long)ef->configurations.object.addr));
     finding_look(finding, finding_text(ef->findings, "elements %llx", (unsigned long long)ef->configurations.object.addr));
     return add_costs(ef, finding);

@@ -18,6 +18,7 @@ void findings_deinit(struct findings *findings)
         vec_deinit(&finding->costs);
         vec_deinit(&finding->types);
         vec_deinit(&finding->keys);
+        vec_deinit(&finding->code);
         vec_deinit(&finding->evidence);
         vec_deinit(&finding->look);
         vec_deinit(&finding->path);
@@ -68,6 +69,24 @@ void finding_cost(struct finding *finding, const char *use, uint64_t bytes)
     struct finding_cost cost = { use, bytes };
 
     if (bytes && !vec_push(&finding->costs, cost)) finding->incomplete = true;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+void finding_code(struct finding *finding, const char *method, const char *calls, const char *file, uint32_t line)
+{
+    struct finding_code code = { method, calls, file, line };
+
+    for (size_t i = 0; i < finding->code.count; i++) {
+        const struct finding_code *known = &finding->code.data[i];
+        if (known->line == line && text_equal(known->method, method) && text_equal(known->calls, calls) &&
+            text_equal(known->file, file))
+            return;
+    }
+    if (!vec_push(&finding->code, code)) finding->incomplete = true;
 }
 
 void finding_type(struct finding *finding, const char *name, uint64_t count, uint64_t bytes, bool bytes_known)

@@ -10,10 +10,10 @@ struct findings_cursor {
     struct arena arena;
     struct findings findings;
     size_t index;
-    struct text costs, types, holder, keys, evidence, look;
+    struct text costs, types, holder, keys, code, evidence, look;
 };
 
-enum { ID, RULE, SEVERITY, CERTAINTY, TITLE, CAUSE, KIND, COUNT, COSTS, TYPES, HOLDER, KEYS, EVIDENCE, LOOK, FIX, DOC };
+enum { ID, RULE, SEVERITY, CERTAINTY, TITLE, CAUSE, KIND, COUNT, COSTS, TYPES, HOLDER, KEYS, CODE, EVIDENCE, LOOK, FIX, DOC };
 
 static const char *const severity_names[] = { "note", "warning", "critical" };
 static const char *const certainty_names[] = { "hint", "likely", "proven" };
@@ -142,6 +142,29 @@ static void fill_holder(struct findings_cursor *cursor, const struct finding *fi
     text_deinit(&path);
 }
 
+static void fill_code(struct findings_cursor *cursor, const struct finding *finding)
+{
+    struct text *out = &cursor->code;
+
+    text_clear(out);
+    text_putc(out, '[');
+    for (size_t i = 0; i < finding->code.count; i++) {
+        const struct finding_code *code = &finding->code.data[i];
+
+        text_puts(out, i ? ",{\"method\":" : "{\"method\":");
+        json_string(out, code->method);
+        text_puts(out, ",\"calls\":");
+        json_string(out, code->calls);
+        if (code->file) {
+            text_puts(out, ",\"file\":");
+            json_string(out, code->file);
+            text_printf(out, ",\"line\":%u", code->line);
+        }
+        text_putc(out, '}');
+    }
+    text_putc(out, ']');
+}
+
 static struct error *findings_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct findings_cursor *cursor = cursor_;
@@ -168,6 +191,8 @@ static struct error *findings_next(void *cursor_, struct value *row, bool *more_
     }
     fill_keys(cursor, finding);
     if (finding->keys.count) value_text(&row[KEYS], text_cstr(&cursor->keys));
+    fill_code(cursor, finding);
+    if (finding->code.count) value_text(&row[CODE], text_cstr(&cursor->code));
     json_strings(&cursor->evidence, finding->evidence.data, finding->evidence.count);
     value_text(&row[EVIDENCE], text_cstr(&cursor->evidence));
     json_strings(&cursor->look, finding->look.data, finding->look.count);
@@ -186,6 +211,7 @@ static void findings_end(void *cursor_)
     text_deinit(&cursor->types);
     text_deinit(&cursor->holder);
     text_deinit(&cursor->keys);
+    text_deinit(&cursor->code);
     text_deinit(&cursor->evidence);
     text_deinit(&cursor->look);
     arena_deinit(&cursor->arena);
@@ -204,6 +230,7 @@ static const struct column columns[] = {
     { "types", COLUMN_JSON, "types involved, with counts" },
     { "holder", COLUMN_JSON, "who keeps them" },
     { "keys", COLUMN_JSON, "parts of the keys that make each one different" },
+    { "code", COLUMN_JSON, "calls in the application's code that make what leaks" },
     { "evidence", COLUMN_JSON, "sentences" },
     { "look", COLUMN_JSON, "commands that show more" },
     { "fix", COLUMN_TEXT, "what to do", COLUMN_VERBOSE },

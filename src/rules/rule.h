@@ -35,6 +35,14 @@ struct finding_key {
     bool differs;
 };
 
+/* A call in the application's code that makes what leaks. */
+struct finding_code {
+    const char *method; /* "His.Aop.ServiceLocator.Resolve" */
+    const char *calls;  /* "ProxyGenerator..ctor" */
+    const char *file;   /* "ServiceLocator.cs", NULL: not known */
+    uint32_t line;
+};
+
 /* All texts live in the arena of the list. */
 struct finding {
     const char *rule;
@@ -46,6 +54,7 @@ struct finding {
     VEC(struct finding_cost) costs;
     VEC(struct finding_type) types;
     VEC(struct finding_key) keys;
+    VEC(struct finding_code) code;
     VEC(const char *) evidence;
     VEC(const char *) look;            /* commands that show more, without "clrtrail FILE" */
     const char *root_kind, *root_name; /* holder; NULL when nobody was found */
@@ -81,6 +90,8 @@ void finding_evidence(struct finding *finding, const char *text);
 void finding_look(struct finding *finding, const char *command);
 void finding_cost(struct finding *finding, const char *use, uint64_t bytes);
 void finding_key(struct finding *finding, const char *field, uint64_t distinct, uint64_t of);
+/* `file` may be NULL. What is there already is not added again. */
+void finding_code(struct finding *finding, const char *method, const char *calls, const char *file, uint32_t line);
 void finding_type(struct finding *finding, const char *name, uint64_t count, uint64_t bytes, bool bytes_known);
 
 #endif

@@ -95,6 +95,20 @@ static void line_key(struct text *text, const json_t *key)
     }
 }
 
+/* "ProxyGenerator..ctor" is how programs write "new ProxyGenerator()". */
+static void line_calls(struct text *text, const json_t *calls)
+{
+    static const char constructor[] = "..ctor";
+    size_t length = json_string_length(calls), end = sizeof(constructor) - 1;
+    const char *name = json_string_value(calls);
+    bool is_new = name && length > end && !memcmp(name + length - end, constructor, end);
+
+    if (!name || !length) return;
+    text_puts(text, is_new ? " calls new " : " calls ");
+    text_append_safe(text, name, is_new ? length - end : length);
+    text_puts(text, "()");
+}
+
 static void line_code(struct text *text, const json_t *code)
 {
     uint64_t line;
@@ -107,7 +121,7 @@ static void line_code(struct text *text, const json_t *code)
         if (member_u64(code, "line", &line)) text_printf(text, ":%llu", (unsigned long long)line);
         text_putc(text, ')');
     }
-    append_member(text, " calls ", code, "calls");
+    line_calls(text, json_object_get(code, "calls"));
 }
 
 static void line_string(struct text *text, const json_t *string)

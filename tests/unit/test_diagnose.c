@@ -84,7 +84,7 @@ static void the_story_is_told_in_order(void **state)
         "             and 2 more\n"
         "   types     21,034 Castle.Proxies.IPatientServiceProxy, 986 KiB\n"
         "   held by   static His.Cache -> Dictionary._entries -> [*]\n"
-        "   code      His.Resolve (His.cs:41) calls ProxyGenerator..ctor\n"
+        "   code      His.Resolve (His.cs:41) calls new ProxyGenerator()\n"
         "   fix       keep one ProxyGenerator for the process\n"
         "   see       docs/causes/castle-proxy-generator.md\n"
         "   look      clrtrail 'his dump.core' modules --where dynamic\n"

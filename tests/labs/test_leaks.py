@@ -1,0 +1,96 @@
+"""Dumps the labs of managed leaks afresh and compares what the rules find with what each lab says of itself. Needs the .NET SDK and root.
+
+`CLRTRAIL_LAB_DUMPS=DIR` takes DIR/LAB-VARIANT.core (with its .truth.json) where it exists, and makes it there where it does not.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import clrtrail
+
+# lab, variant, N: the one finding as {column: key of the truth, or a value}; None: silence.
+LEAKS = [
+    ('ef', 'leak', 40, {'rule': 'ef-service-provider-cache', 'certainty': 'proven', 'count': 'internal_providers', 'key': 'CoreOptionsExtension._memoryCache', 'root': 'holder'}),
+    ('ef', 'leak-extension', 40, {'rule': 'ef-service-provider-cache', 'certainty': 'proven', 'count': 'internal_providers', 'key': 'TenantExtension', 'root': 'holder'}),
+    ('ef', 'harmless', 40, None),
+    ('ef', 'fixed', 40, None),
+    ('ef', 'healthy', 40, None),
+    ('cases', 'events', 500, {'rule': 'event-handlers', 'certainty': 'proven', 'count': 'handlers', 'type': 'target', 'root': 'holder'}),
+    ('cases', 'timers', 500, {'rule': 'timers', 'certainty': 'proven', 'count': 'timers', 'type': 'target'}),
+    ('cases', 'registrations', 500, {'rule': 'cancellation-registrations', 'certainty': 'proven', 'count': 'registrations', 'root': 'holder'}),
+    ('cases', 'linked-tokens', 500, {'rule': 'cancellation-registrations', 'certainty': 'proven', 'count': 'registrations', 'root': 'holder'}),
+    ('cases', 'providers', 500, {'rule': 'service-provider-not-disposed', 'certainty': 'proven', 'count': 'kept', 'root': 'holder'}),
+    ('cases', 'http-clients', 500, {'rule': 'http-client-per-call', 'certainty': 'proven', 'count': 'clients', 'root': 'holder'}),
+    ('cases', 'keys', 3000, {'rule': 'accumulation', 'certainty': 'proven', 'count': 'entries', 'type': 'key', 'root': 'holder'}),
+    ('cases', 'growing', 500, {'rule': 'accumulation', 'certainty': 'hint', 'count': 'entries', 'type': 'element', 'root': 'holder'}),
+] + [('cases', name + '-fixed', 500, None) for name in
+     ('events', 'timers', 'registrations', 'linked-tokens', 'providers', 'http-clients', 'keys', 'growing')]
+
+
+class Leaks(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = os.environ.get('CLRTRAIL_LAB_DUMPS')
+        if not cls.folder:
+            if not shutil.which('dotnet'):
+                raise unittest.SkipTest('no .NET SDK')
+            handle = tempfile.TemporaryDirectory(prefix='clrtrail-labs-')
+            cls.addClassCleanup(handle.cleanup)
+            cls.folder = handle.name
+
+    def dump(self, lab, variant, count):
+        path = pathlib.Path(self.folder) / f'{lab}-{variant}.core'
+        if not path.exists():
+            subprocess.run([clrtrail.ROOT / 'labs/run', lab, variant, str(count), '-o', path], check=True, capture_output=True, timeout=600)
+        return path, json.loads(pathlib.Path(f'{path}.truth.json').read_text())
+
+
+def add_case(lab, variant, count, expected):
+    def case(self):
+        path, truth = self.dump(lab, variant, count)
+        rows = clrtrail.document(path, 'findings')['rows']
+        if not os.environ.get('CLRTRAIL_LAB_DUMPS'):
+            path.unlink()
+        if expected is None:
+            self.assertEqual([row['title'] for row in rows], [])
+            return
+        self.assertEqual(len(rows), 1, [row['title'] for row in rows])
+        row = rows[0]
+        seen = {'rule': row['rule'], 'certainty': row['certainty'], 'count': row['count']}
+        for name, found in (('key', [key['field'] for key in row['keys'] or []]), ('type', [kind['name'] for kind in row['types'] or []])):
+            if name in expected:
+                wanted = truth.get(expected[name], expected[name])
+                self.assertIn(wanted, found)
+                seen[name] = wanted
+        if 'root' in expected:
+            seen['root'] = row['holder']['root']['name']
+        self.assertEqual(seen, {name: value if name == 'rule' else truth.get(value, value) for name, value in expected.items()})
+        self.assertTrue((clrtrail.ROOT / row['doc']).exists(), row['doc'])
+    setattr(Leaks, 'test_' + f'{lab}_{variant}'.replace('-', '_'), case)
+
+
+for leak in LEAKS:
+    add_case(*leak)
+
+
+class Differ(unittest.TestCase):
+    def test_each_field_for_its_reason(self):
+        folder = os.environ.get('CLRTRAIL_LAB_DUMPS')
+        path = pathlib.Path(folder or '.') / 'differ-1000.core'
+        if not folder or not path.exists():
+            self.skipTest('no dump of the differ lab')
+        truth = json.loads(pathlib.Path(f'{path}.truth.json').read_text())
+        holder = [row for row in clrtrail.document(path, 'statics', 'Labs.Differ.Cache')['rows'] if row['field'] == 'Answers']
+        rows = clrtrail.document(path, 'differ', '-keys-of', holder[0]['object'], '-all')['rows']
+        verdicts = {row['path'].removesuffix('._dateData'): row['verdict'] for row in rows}
+        self.assertEqual({name: verdicts.get(name) for name in truth['verdicts']}, truth['verdicts'])
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -68,7 +68,7 @@ void mock_segment(struct mock_heap *heap, uint64_t start, enum gc_generation gen
     (void)!vec_push(&heap->heaps.segments, segment);
 }
 
-uint64_t mock_object(struct mock_heap *heap, uint64_t mt, uint32_t count, uint64_t size)
+uint64_t mock_heap_object(struct mock_heap *heap, uint64_t mt, uint32_t count, uint64_t size)
 {
     struct gc_segment *segment = &heap->heaps.segments.data[heap->heaps.segments.count - 1];
     uint64_t addr = segment->end;

@@ -27,7 +27,7 @@ uint64_t mock_type_of_structs(struct mock_heap *heap, uint32_t pointers, uint32_
 /* The objects that follow lie from `start` on. */
 void mock_segment(struct mock_heap *heap, uint64_t start, enum gc_generation generation);
 /* Puts an object of `size` bytes (unrounded) behind the last one; the address. */
-uint64_t mock_object(struct mock_heap *heap, uint64_t mt, uint32_t count, uint64_t size);
+uint64_t mock_heap_object(struct mock_heap *heap, uint64_t mt, uint32_t count, uint64_t size);
 /* The reference at `offset` of an object. */
 void mock_refer(struct mock_heap *heap, uint64_t from, uint64_t offset, uint64_t to);
 void mock_root(struct mock_heap *heap, enum root_kind kind, uint64_t object);

@@ -44,7 +44,7 @@ static void fixture_init(struct fixture *f, uint32_t count)
     mock_segment(&f->heap, SEGMENT, GC_GEN0);
     memset(f->edges, 0xff, sizeof(f->edges));
     for (f->count = 0; f->count < count; f->count++)
-        f->objects[f->count] = mock_object(&f->heap, mt, 0, 16 + 8 * FIELDS);
+        f->objects[f->count] = mock_heap_object(&f->heap, mt, 0, 16 + 8 * FIELDS);
 }
 
 static void refer(struct fixture *f, uint32_t from, unsigned field, uint32_t to)

@@ -49,7 +49,7 @@ static void fields_are_found_and_null_is_none(void **state)
 
     (void)state;
     fixture_init(&f);
-    object = mock_object(&f.heap, mock_type_with_fields(&f.heap, 3), 0, 40);
+    object = mock_heap_object(&f.heap, mock_type_with_fields(&f.heap, 3), 0, 40);
     mock_refer(&f.heap, object, 8, 0x1111);
     mock_refer(&f.heap, object, 24, 0x3333);
     assert_int_equal(edges_of(&f, object, NULL), 2);
@@ -66,7 +66,7 @@ static void elements_are_found_up_to_the_last(void **state)
 
     (void)state;
     fixture_init(&f);
-    array = mock_object(&f.heap, mock_type_of_references(&f.heap), 4, 24 + 32);
+    array = mock_heap_object(&f.heap, mock_type_of_references(&f.heap), 4, 24 + 32);
     for (int i = 0; i < 4; i++)
         mock_refer(&f.heap, array, 16 + 8u * (unsigned)i, 0x1000 + (unsigned)i);
     mock_refer(&f.heap, array, 48, 0x9999); /* the next object's header */
@@ -83,7 +83,7 @@ static void structs_end_before_the_next_header(void **state)
     (void)state;
     fixture_init(&f);
     /* Three structs of one reference and eight other bytes: the size counts the header behind them. */
-    array = mock_object(&f.heap, mock_type_of_structs(&f.heap, 1, 8), 3, 24 + 48);
+    array = mock_heap_object(&f.heap, mock_type_of_structs(&f.heap, 1, 8), 3, 24 + 48);
     for (unsigned i = 0; i < 3; i++) {
         mock_refer(&f.heap, array, 16 + 16 * i, 0x1000 + i);
         mock_refer(&f.heap, array, 24 + 16 * i, 0x7777);
@@ -102,7 +102,7 @@ static void empty_array_has_none(void **state)
 
     (void)state;
     fixture_init(&f);
-    array = mock_object(&f.heap, mock_type_of_structs(&f.heap, 2, 0), 0, 24);
+    array = mock_heap_object(&f.heap, mock_type_of_structs(&f.heap, 2, 0), 0, 24);
     mock_refer(&f.heap, array, 16, 0x9999);
     assert_int_equal(edges_of(&f, array, NULL), 0);
     fixture_deinit(&f);
@@ -117,7 +117,7 @@ static void series_outside_of_the_object_is_not_read(void **state)
     fixture_init(&f);
     mt = mock_type_with_fields(&f.heap, 1);
     mock_u64(&f.heap.mock, mt - 24, 1 << 20); /* a megabyte of pointers */
-    object = mock_object(&f.heap, mt, 0, 24);
+    object = mock_heap_object(&f.heap, mt, 0, 24);
     mock_refer(&f.heap, object, 8, 0x1111);
     assert_int_equal(edges_of(&f, object, NULL), 0);
     fixture_deinit(&f);
@@ -132,7 +132,7 @@ static void description_that_stands_still_is_refused(void **state)
     fixture_init(&f);
     mt = mock_type_of_structs(&f.heap, 1, 8);
     mock_u64(&f.heap.mock, mt - 24, 0); /* no pointers, nothing to skip */
-    object = mock_object(&f.heap, mt, 3, 72);
+    object = mock_heap_object(&f.heap, mt, 3, 72);
     assert_int_equal(edges_of(&f, object, NULL), 0);
     assert_int_not_equal(f.heap.mock.gaps.list.count, 0);
     fixture_deinit(&f);
@@ -147,7 +147,7 @@ static void absurd_number_of_series_is_a_gap(void **state)
     fixture_init(&f);
     mt = mock_type_with_fields(&f.heap, 1);
     mock_u64(&f.heap.mock, mt - 8, INT64_MIN);
-    object = mock_object(&f.heap, mt, 0, 24);
+    object = mock_heap_object(&f.heap, mt, 0, 24);
     assert_int_equal(edges_of(&f, object, NULL), 0);
     assert_int_not_equal(f.heap.mock.gaps.list.count, 0);
     fixture_deinit(&f);
@@ -162,8 +162,8 @@ static void dependents_belong_to_their_primary(void **state)
     (void)state;
     fixture_init(&f);
     mt = mock_type_with_fields(&f.heap, 0);
-    primary = mock_object(&f.heap, mt, 0, 24);
-    other = mock_object(&f.heap, mt, 0, 24);
+    primary = mock_heap_object(&f.heap, mt, 0, 24);
+    other = mock_heap_object(&f.heap, mt, 0, 24);
     mock_dependent(&f.heap, primary, 0x2000);
     mock_dependent(&f.heap, primary, 0x1000);
     mock_dependent(&f.heap, other, 0);

@@ -34,7 +34,7 @@ static void put_random(struct fixture *f, uint64_t mt, uint32_t objects, uint32_
     while (objects--) {
         uint32_t length = dice(largest);
 
-        f->addrs[f->count++] = mock_object(&f->heap, mt, length, 24 + length);
+        f->addrs[f->count++] = mock_heap_object(&f->heap, mt, length, 24 + length);
     }
 }
 
@@ -208,11 +208,11 @@ static void objects_around_a_missing_page_are_found(void **state)
     mock_clr_init_without_page(&heap.mock, FIRST + 0x2000);
     mt = mock_type_of_numbers(&heap, 1);
     mock_segment(&heap, FIRST, GC_GEN0);
-    first = mock_object(&heap, mt, 100, 124);
-    mock_object(&heap, mt, 0x3000, 24 + 0x3000);
-    last = mock_object(&heap, mt, 10, 34);
+    first = mock_heap_object(&heap, mt, 100, 124);
+    mock_heap_object(&heap, mt, 0x3000, 24 + 0x3000);
+    last = mock_heap_object(&heap, mt, 10, 34);
     for (int i = 0; i < 8; i++)
-        mock_object(&heap, mt, 10, 34);
+        mock_heap_object(&heap, mt, 10, 34);
     assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL));
     assert_true(heap_starts_id(&starts, first, &id));
     assert_true(heap_starts_id(&starts, last, &id));

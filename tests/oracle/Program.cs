@@ -237,10 +237,17 @@ static void References(ClrRuntime runtime, Rows rows)
         rows.Add(("from", from), ("to", to));
 }
 
-/// <summary>A pair for every field or element that holds a reference. Dependent handles are no fields: they are in `handles`.</summary>
-static IEnumerable<(ulong From, ulong To)> Pairs(ClrRuntime runtime) =>
-    from o in Valid(runtime)
-    from to in o.EnumerateReferenceAddresses(carefully: false, considerDependantHandles: false)
-    select (o.Address, to);
+/// <summary>
+/// A pair for every field or element that holds a reference, and one from each object of a collectible type to its loader allocator, which only
+/// EnumerateReferences has. Dependent handles are no fields: they are in `handles`.
+/// </summary>
+static IEnumerable<(ulong From, ulong To)> Pairs(ClrRuntime runtime)
+{
+    return from o in Valid(runtime) from to in Targets(o) select (o.Address, to);
+
+    static IEnumerable<ulong> Targets(ClrObject o) => o.Type!.IsCollectible
+        ? o.EnumerateReferences(carefully: false, considerDependantHandles: false).Select(target => target.Address)
+        : o.EnumerateReferenceAddresses(carefully: false, considerDependantHandles: false);
+}
 
 static IEnumerable<ClrObject> Valid(ClrRuntime runtime) => runtime.Heap.EnumerateObjects().Where(o => o.Type is not null);

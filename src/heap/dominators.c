@@ -257,13 +257,26 @@ static void find_idoms(struct search *s, uint32_t *jump, uint32_t *depth)
     }
 }
 
+/* An array of the graph that is not needed any more, when it has room for `slots`: pages already there need not be zeroed again. */
+static uint32_t *reuse(uint32_t **array, size_t capacity, size_t slots)
+{
+    uint32_t *ret = *array;
+
+    if (capacity < slots) {
+        release(array);
+        return large_array(slots, sizeof(*ret));
+    }
+    *array = NULL;
+    return ret;
+}
+
 static struct error *find_all(struct search *s)
 {
     size_t slots = (size_t)s->count + 1;
 
+    s->semi = reuse(&s->graph->offsets, (size_t)s->graph->node_count + 1, slots);
+    s->label = reuse(&s->graph->targets, s->graph->edge_count, slots);
     s->idom = large_array(slots, sizeof(*s->idom));
-    s->semi = large_array(slots, sizeof(*s->semi));
-    s->label = large_array(slots, sizeof(*s->label));
     if (!s->idom || !s->semi || !s->label) return &error_enomem;
     memcpy(s->idom, s->parent, slots * sizeof(*s->idom));
     mark_roots(s);
@@ -302,11 +315,7 @@ struct error *dominators_init(struct dominators *ret, struct flow_graph *graph, 
 
     *ret = (struct dominators) { 0 };
     if (!err) err = list_predecessors(&search);
-    if (!err) {
-        release(&graph->offsets);
-        release(&graph->targets);
-        err = find_all(&search);
-    }
+    if (!err) err = find_all(&search);
     if (!err) translate(&search, ret);
     search_deinit(&search);
     return err;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large_array.h"
+
 void graph_deinit(struct graph *graph)
 {
     dependents_deinit(&graph->dependents);
@@ -72,7 +74,7 @@ struct error *graph_init(struct graph *ret, struct clr *clr, const struct gc_hea
     *ret = (struct graph) { .clr = clr, .starts = starts, .roots = roots };
     if (roots->list.count >= GRAPH_UNREACHED - 1 - starts->object_count)
         return error_create(ERROR_LIMIT, "more objects and roots than can be numbered: 2^32");
-    ret->parents = malloc(((size_t)starts->object_count + 1) * sizeof(*ret->parents));
+    ret->parents = large_array((size_t)starts->object_count + 1, sizeof(*ret->parents));
     if (!ret->parents) return &error_enomem;
     memset(ret->parents, 0xff, ((size_t)starts->object_count + 1) * sizeof(*ret->parents));
     err = dependents_init(&ret->dependents, handles ? handles : &no_handles);

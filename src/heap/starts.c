@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large_array.h"
 #include "base/parallel.h"
 #include "heap/walk.h"
 
@@ -131,7 +132,7 @@ static bool make_lines(struct heap_starts *starts)
         chunk->first_line = starts->line_count;
         starts->line_count += (chunk->end - chunk->start + LINE_HEAP_BYTES - 1) / LINE_HEAP_BYTES;
     }
-    starts->lines = calloc(starts->line_count + 1, sizeof(*starts->lines));
+    starts->lines = large_array_zeroed((size_t)starts->line_count + 1, sizeof(*starts->lines));
     return starts->lines != NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large_array.h"
 #include "heap/walk.h"
 
 enum { BATCH = 256, AHEAD = 16, LIST_MIN = 1 << 16, LIST_SHARE = 64, CANCEL_EVERY = 1 << 16 };
@@ -18,7 +19,7 @@ struct error *traversal_init(struct traversal *ret, const struct clr *clr, const
     *ret = (struct traversal) { .starts = starts, .dependents = dependents, .parents = parents, .progress = progress };
     ret->list_max = starts->object_count / LIST_SHARE;
     if (ret->list_max < LIST_MIN) ret->list_max = LIST_MIN;
-    ret->reached = calloc(bitmap_words(starts), sizeof(*ret->reached));
+    ret->reached = large_array_zeroed(bitmap_words(starts), sizeof(*ret->reached));
     if (ret->reached && reference_types_init(&ret->types, clr)) return NULL;
     traversal_deinit(ret);
     return &error_enomem;
@@ -42,7 +43,7 @@ void traversal_deinit(struct traversal *traversal)
 /* From a list to bits. */
 static __attribute__((noinline)) bool frontier_widen(const struct traversal *t, struct traverse_frontier *frontier)
 {
-    if (!frontier->bits) frontier->bits = calloc(bitmap_words(t->starts), sizeof(*frontier->bits));
+    if (!frontier->bits) frontier->bits = large_array_zeroed(bitmap_words(t->starts), sizeof(*frontier->bits));
     if (!frontier->bits) return false;
     for (size_t i = 0; i < frontier->list.count; i++)
         frontier->bits[frontier->list.data[i].id / 64] |= UINT64_C(1) << frontier->list.data[i].id % 64;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "clr/call_search.h"
+#include "clr/method_origin.h"
 #include "formats/signature.h"
 
 /* `*` is anything. In time of the product of the lengths at most. */
@@ -105,6 +106,19 @@ bool call_pattern_matches(const struct call_pattern *pattern, const struct metad
     if (signature.size && (signature.data[0] & SIGNATURE_KIND) == SIGNATURE_FIELD) return false;
     if (pattern->type && !type_matches(pattern->type, md, metadata_member_type(md, token), scratch)) return false;
     return (!pattern->params && !pattern->excepts) || params_match(pattern, md, signature, scratch);
+}
+
+bool call_pattern_matches_origin(const struct call_pattern *pattern, const struct metadata *md, uint32_t method_rid,
+                                 struct text *scratch)
+{
+    struct method_origin origin;
+
+    method_origin(md, method_rid, &origin);
+    if (origin.name == metadata_column_string(md, METADATA_METHOD_DEF_NAME, method_rid)) return false;
+    text_clear(scratch);
+    text_append(scratch, origin.name, origin.name_length);
+    if (scratch->failed || !glob(pattern->method, text_cstr(scratch))) return false;
+    return !pattern->type || type_matches(pattern->type, md, metadata_token(METADATA_TYPE_DEF, origin.type_rid), scratch);
 }
 
 /* ---- as people write them ---- */

@@ -61,6 +61,10 @@ bool clr_module_is_framework(struct clr *clr, struct clr_module *module);
 
 /* Does the method_def or member_ref match? `scratch` is any text. */
 bool call_pattern_matches(const struct call_pattern *pattern, const struct metadata *md, uint32_t token, struct text *scratch);
+/* The same for the method that a compiler-made one was written in (clr/method_origin.h), whatever its parameters; false for others.
+ */
+bool call_pattern_matches_origin(const struct call_pattern *pattern, const struct metadata *md, uint32_t method_rid,
+                                 struct text *scratch);
 /* Appends the full name of a type token without generic arguments; false when there is none. */
 bool call_type_name(const struct metadata *md, uint32_t token, struct text *out);
 /*

@@ -74,7 +74,8 @@ static struct error *add_matching(struct il_cursor *cursor, struct clr_module *m
         bool matches = false;
 
         for (size_t i = 0; i < count && !matches; i++)
-            matches = call_pattern_matches(&patterns[i], &md, metadata_token(METADATA_METHOD_DEF, found.rid), &cursor->operand);
+            matches = call_pattern_matches(&patterns[i], &md, metadata_token(METADATA_METHOD_DEF, found.rid), &cursor->operand) ||
+                      call_pattern_matches_origin(&patterns[i], &md, found.rid, &cursor->operand);
         if (matches && !vec_push(&cursor->methods, found)) return &error_enomem;
     }
     return NULL;
@@ -299,7 +300,8 @@ static const struct column columns[] = {
 
 static const struct parameter parameters[] = {
     { "method_desc", NULL, PARAMETER_ADDRESS, false, "of the method" },
-    { "name", "-name", PARAMETER_TEXT, false, "Type.Method, as `callers` takes it: all methods of that name" },
+    { "name", "-name", PARAMETER_TEXT, false,
+      "Type.Method, as `callers` takes it: all methods of that name, and the lambdas and state machines in them" },
     { "token", "-token", PARAMETER_NUMBER, false, "method_def in -module, e.g. 0x06000012" },
     { "module", "-module", PARAMETER_ADDRESS, false, "only methods of this module" },
 };

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Damages copies of a dump and watches what clrtrail makes of them: `./dev damage FILE [--count N] [--seed N]`.
+"""Damages copies of a dump and watches what clrtrail makes of them: `./dev damage FILE [--count N] [--seed N] [--commands ...]`.
 
-N copies are cut off at random places, in N more random pages are overwritten. Each is given to `diagnose`, `modules`, `types` and
-`type_histogram`. Right is: no signal, exit status 0, 2 or 3, done within 10 s with less than 1 GiB of memory of its own, and a word
+N copies are cut off at random places, in N more random pages are overwritten. Each is given to some commands. Right is: no signal, exit status 0, 2 or 3, done within 10 s with less than 1 GiB of memory of its own, and a word
 about what is missing where the file was cut off. The same seed damages the same way.
 """
 import argparse
@@ -126,7 +125,7 @@ def run_cases(path, cases, commands):
     for number, (description, must_tell) in enumerate(cases):
         for command in commands(number):
             size = path.stat().st_size
-            wrong, text = judge([path, command, '--no-progress'], size)
+            wrong, text = judge([path, *command.split(), '--no-progress'], size)
             if not wrong and must_tell and not any(word in text for word in WORDS):
                 wrong = 'no word about what is missing'
             yield description, command, wrong and f'{wrong}\n{text[-2000:]}'.rstrip()
@@ -145,13 +144,14 @@ def main():
     parser.add_argument('file')
     parser.add_argument('--count', type=int, default=200, help='copies of each kind (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--commands', default=','.join(COMMANDS), help='separated by commas, each with its arguments (default: %(default)s)')
     parser.add_argument('--keep', metavar='COPY', help='stop at the first failure and leave the damaged copy there')
     options = parser.parse_args()
     good = bad = 0
     for kind in (overwrite, cut_off):
         with tempfile.TemporaryDirectory(prefix='clrtrail-damage-') as folder:
             copy = plain_copy(options.file, folder)
-            for description, command, wrong in run_cases(copy, kind(copy, options.count, options.seed), lambda _: COMMANDS):
+            for description, command, wrong in run_cases(copy, kind(copy, options.count, options.seed), lambda _: options.commands.split(',')):
                 if wrong:
                     print(f'FAILED {command}: {description}: {wrong}', flush=True)
                     if options.keep:

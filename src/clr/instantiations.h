@@ -5,7 +5,8 @@
  *       Buckets: word 0 number of buckets, word 1 older buckets, word 2 end marker, then one chain a bucket
  *         entry {TypeHandle, next, hash}; a chain ends with a word whose bit 0 is set
  *
- * Before 8.0 the buckets have no head words: their number is in the table. Source: src/coreclr/vm/dacenumerablehash.inl, typehash.h.
+ * Before 8.0 the buckets have no head words: their number is in the table. Source: src/coreclr/vm/dacenumerablehash.inl,
+ * typehash.h.
  */
 #ifndef CLRTRAIL_CLR_INSTANTIATIONS_H
 #define CLRTRAIL_CLR_INSTANTIATIONS_H

@@ -11,8 +11,8 @@
  */
 #include <stdlib.h>
 
-#include "dump/dump.h"
 #include "dump/core_notes.h"
+#include "dump/dump.h"
 #include "dump/elf_core_notes.h"
 #include "formats/elf.h"
 

@@ -72,7 +72,8 @@ const struct builtin builtins[] = {
       "Every line is a command with its options, as behind TARGET. `exit` or the end of the input ends it.", true, 0, 0,
       run_shell },
     { "snapshot", "N -o FILE [--heap] [--proc|--port]", "write a dump of process N",
-      "FILE is new, of mode 0600, and compressed when its name ends in .zst; `-o -` sends it to standard output, compressed. --heap "
+      "FILE is new, of mode 0600, and compressed when its name ends in .zst; `-o -` sends it to standard output, compressed. "
+      "--heap "
       "keeps what an analysis needs: all private memory and the runtime's, little of mapped files. The process is read and held "
       "meanwhile (--no-stop: it runs on); without the right to do so its runtime is asked, through the diagnostics port, to dump "
       "itself. --proc and --port choose one of the two. It never needs room for more than the compressed dump.",

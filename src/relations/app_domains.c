@@ -51,6 +51,7 @@ const struct relation relation_app_domains = {
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "app_domains" } },
+    .empty = "the application domain is not in this dump",
     .cursor_size = sizeof(struct app_domains_cursor),
     .begin = app_domains_begin,
     .next = app_domains_next,

@@ -70,6 +70,7 @@ const struct relation relation_assemblies = {
                   { "dumpassembly", .layout = LAYOUT_RECORD, .columns = "name,address,dynamic,collectible,load_context,module,path",
                     .help = "everything about one assembly" } },
     .group_by = "name",
+    .empty = "no such assembly, or the list of assemblies is not in this dump (assemblies lists them)",
     .cursor_size = sizeof(struct assemblies_cursor),
     .begin = assemblies_begin,
     .next = assemblies_next,

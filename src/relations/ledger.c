@@ -113,6 +113,7 @@ const struct relation relation_ledger = {
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "ledger" }, { "maddress", .help = "as SOS calls it" } },
+    .empty = "the dump describes no memory",
     .cursor_size = sizeof(struct ledger_cursor),
     .begin = ledger_begin,
     .next = ledger_next,

@@ -87,6 +87,7 @@ const struct relation relation_load_contexts = {
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "load_contexts" } },
+    .empty = "no load context is on the GC heap, or it is not in this dump",
     .cursor_size = sizeof(struct load_contexts_cursor),
     .begin = load_contexts_begin,
     .next = load_contexts_next,

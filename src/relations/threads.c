@@ -147,6 +147,7 @@ const struct relation relation_threads = {
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
     .commands = { { "threads" }, { "clrthreads", .help = "as SOS calls it" } },
+    .empty = "the list of threads is not in this dump",
     .cursor_size = sizeof(struct threads_cursor),
     .begin = threads_begin,
     .next = threads_next,

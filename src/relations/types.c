@@ -23,7 +23,8 @@ struct types_cursor {
     struct text interfaces;
     uint64_t columns_needed;
     uint64_t only_mt, only_module;
-    const char *name_filter, *module_filter;
+    const char *name_filter;
+    struct text module_filter; /* empty: any */
     bool from_modules_done;
     bool only_done;
     size_t heap_index;
@@ -51,6 +52,15 @@ enum {
 
 enum { PARAMETER_MT, PARAMETER_MODULE, PARAMETER_NAME, PARAMETER_MODULE_NAME, PARAMETER_CLASS };
 
+/* MODULE, or as SOS has it MODULE!TYPE. */
+static void read_module_filter(struct types_cursor *cursor, const char *filter)
+{
+    size_t length = strcspn(filter, "!");
+
+    if (filter[length]) cursor->name_filter = filter + length + 1;
+    if (length != 1 || *filter != '*') text_append(&cursor->module_filter, filter, length);
+}
+
 static bool needs_heap(const struct types_cursor *cursor)
 {
     return cursor->columns_needed & (1 << INSTANCE_COUNT | 1 << INSTANCE_BYTES) || (!cursor->only_mt && !cursor->only_module);
@@ -63,13 +73,15 @@ static struct error *types_begin(struct session *session, const struct request *
     struct error *err;
 
     text_init(&cursor->interfaces);
+    text_init(&cursor->module_filter);
     map_init(&cursor->seen);
     cursor->session = session;
     cursor->columns_needed = request->columns_needed;
     if (arguments[PARAMETER_MT].given) cursor->only_mt = arguments[PARAMETER_MT].u;
     if (arguments[PARAMETER_MODULE].given) cursor->only_module = arguments[PARAMETER_MODULE].u;
     if (arguments[PARAMETER_NAME].given) cursor->name_filter = arguments[PARAMETER_NAME].s;
-    if (arguments[PARAMETER_MODULE_NAME].given) cursor->module_filter = arguments[PARAMETER_MODULE_NAME].s;
+    if (arguments[PARAMETER_MODULE_NAME].given) read_module_filter(cursor, arguments[PARAMETER_MODULE_NAME].s);
+    if (cursor->module_filter.failed) return &error_enomem;
     TRY(session_clr(session, &cursor->clr));
     if (arguments[PARAMETER_CLASS].given &&
         !clr_try_u64(cursor->clr, arguments[PARAMETER_CLASS].u, FIELD_EEClass_MethodTable, &cursor->only_mt))
@@ -193,15 +205,25 @@ static struct error *next_method_table(struct types_cursor *cursor, uint64_t *mt
 
 static bool type_is_asked(struct types_cursor *cursor, const struct clr_type *type)
 {
+    const char *filter = text_cstr(&cursor->module_filter);
     struct clr_module *module;
 
     if (cursor->name_filter && strcmp(clr_type_name(cursor->clr, type->mt_addr), cursor->name_filter) != 0) return false;
-    if (!cursor->module_filter) return true;
+    if (!*filter) return true;
     module = clr_module_get(cursor->clr, type->module_addr);
     if (!module) return false;
-    if (strcmp(cursor->module_filter, "*") == 0) return true;
-    return strcasestr(module->path, cursor->module_filter) ||
-           !strcasecmp(clr_module_simple_name(cursor->clr, module), cursor->module_filter);
+    return strcasestr(module->path, filter) || !strcasecmp(clr_module_simple_name(cursor->clr, module), filter);
+}
+
+/* Whatever lies at the address that the user gave is read as a MethodTable. Not every dump has the EEClass that would prove one. */
+static struct error *check_asked(struct types_cursor *cursor, uint64_t mt, const struct clr_type *type)
+{
+    uint64_t free_mt;
+
+    if (!type) return error_fault(mt, "no type at '%llx': address not in dump", (unsigned long long)mt);
+    if (clr_try_global(cursor->clr, GLOBAL_FreeObjectMethodTable, &free_mt) && mt == free_mt) return NULL;
+    if (clr_type_is_consistent(cursor->clr, type) || clr_module_get(cursor->clr, type->module_addr)) return NULL;
+    return error_fault(mt, "no MethodTable at '%llx': its class and module lead nowhere", (unsigned long long)mt);
 }
 
 static struct error *types_next(void *cursor_, struct value *row, bool *more_ret)
@@ -218,8 +240,8 @@ static struct error *types_next(void *cursor_, struct value *row, bool *more_ret
         if (!map_slot(&cursor->seen, mt, &added)) return &error_enomem;
         if (!added) continue;
         type = clr_type_get(cursor->clr, mt);
+        if (cursor->only_mt) TRY(check_asked(cursor, mt, type));
         if (!type) {
-            if (cursor->only_mt) return error_fault(mt, "no type at '%llx': address not in dump", (unsigned long long)mt);
             gaps_add(session_gaps(cursor->session), "types", mt, 1, "MethodTable not in the dump");
             continue;
         }
@@ -234,6 +256,7 @@ static void types_end(void *cursor_)
     struct types_cursor *cursor = cursor_;
 
     text_deinit(&cursor->interfaces);
+    text_deinit(&cursor->module_filter);
     map_deinit(&cursor->seen);
 }
 
@@ -284,7 +307,8 @@ const struct relation relation_types = {
                                "interface_count,interfaces,collectible,instance_count,instance_bytes",
                     .help = "everything about one type" },
                   { "name2ee", .bare = "in,name", .columns = "module,module_name,token,method_table,class,name",
-                    .help = "find a type: name2ee MODULE TYPE; * is any module" } },
+                    .help = "find a type: name2ee MODULE TYPE or MODULE!TYPE; * is any module" } },
+    .empty = "no such type is loaded (names are whole: Namespace.Outer+Inner; --where 'name ~ Part' looks for a part)",
     .group_by = "module_name",
     .cursor_size = sizeof(struct types_cursor),
     .begin = types_begin,

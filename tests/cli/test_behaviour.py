@@ -103,6 +103,22 @@ class SosNames(unittest.TestCase):
         self.assertIn('System.String', self.head('dumpmt', row['method_table']))
         self.assertIn('System.String', self.head('dumpmt', '-md', row['method_table'].removeprefix('0x')))
 
+    def test_name2ee_in_all_its_forms(self):
+        name = 'His.Aop.ServiceLocator'
+        found = [clrtrail.document(clrtrail.LEAK, 'name2ee', *form)['rows']
+                 for form in (('his.dll', name), ('*', name), (f'his.dll!{name}',), (f'*!{name}',))]
+        self.assertEqual([row['name'] for row in found[0]], [name])
+        self.assertEqual(found, found[:1] * 4)
+        self.assertEqual(clrtrail.document(clrtrail.LEAK, 'name2ee', f'System.Runtime!{name}')['rows'], [])
+
+    def test_dumpmt_of_what_is_none(self):
+        module = clrtrail.document(clrtrail.LEAK, 'modules', '--limit', '1')['rows'][0]['address']
+        done = clrtrail.run(clrtrail.LEAK, 'dumpmt', module)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn('no MethodTable', done.stderr)
+        free = clrtrail.document(clrtrail.LEAK, 'type_histogram', '--where', "type = 'Free'", '--columns', 'method_table')['rows'][0]
+        self.assertEqual(clrtrail.document(clrtrail.LEAK, 'dumpmt', free['method_table'])['rows'][0]['name'], 'Free')
+
     def test_gcroot_of_an_object(self):
         row = clrtrail.document(clrtrail.LEAK, 'objects', '--where', 'type ~ Dictionary', '--limit', '1')['rows'][0]
         self.head('gcroot', row['address'])

@@ -1,5 +1,8 @@
 // A gateway to devices whose maker's library is native. `leak` forgets to close its sessions, and a thread a ward forgets frames of
-// text; `fixed` closes them. Both keep blocks of AllocHGlobal in an array, as the gateway's buffers, and a log a thread in native memory.
+// text, and pins byte arrays without keeping their handles; `fixed` closes and frees them. Both keep blocks of AllocHGlobal in an array,
+// as the gateway's buffers, a log a thread in native memory, a few open sessions in SafeHandles, monitors with a native buffer each, and
+// pinned arrays with their handles.
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Labs;
@@ -18,6 +21,20 @@ for (var i = 0; i < count; i++)
     if (variant == "fixed")
         Library.Close(session);
 }
+
+const int Kept = 40, MonitorSize = 5000, Pinned = 60, PinnedLength = 300;
+
+var open = new SessionHandle[Kept];
+var monitors = new Monitor[Kept];
+for (var i = 0; i < Kept; i++)
+{
+    open[i] = new SessionHandle(Library.Open(count + i));
+    monitors[i] = new Monitor(MonitorSize);
+}
+var pinned = new GCHandle[Pinned];
+for (var i = 0; i < Pinned; i++)
+    pinned[i] = GCHandle.Alloc(new byte[PinnedLength], GCHandleType.Pinned);
+Gateway.Pin(Pinned * 2, forget: variant == "leak");
 
 // One after the other finishes its work, and all stand still: each has an arena of its own.
 using var done = new CountdownEvent(Wards);
@@ -52,10 +69,58 @@ var truth = new JsonObject
     ["hglobal_size"] = BufferSize,
     ["frame_size"] = FrameSize,
     ["threads"] = Wards,
+    ["sessions_kept"] = Kept,
+    ["monitors"] = Kept,
+    ["monitor_size"] = MonitorSize,
+    ["pinned_kept"] = Pinned,
+    ["pinned_forgotten"] = variant == "leak" ? Pinned * 2 : 0,
     ["committed_by_gc"] = GC.GetGCMemoryInfo().TotalCommittedBytes,
 }.ToJsonString();
 Library.StandStill(truth[..^1]);
 GC.KeepAlive(buffers);
+GC.KeepAlive(open);
+GC.KeepAlive(monitors);
+GC.KeepAlive(pinned);
+
+static class Gateway
+{
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Pin(int count, bool forget)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var handle = GCHandle.Alloc(new Frame(), GCHandleType.Pinned);
+            if (!forget)
+                handle.Free();
+        }
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    sealed class Frame
+    {
+        public long Number, Sent;
+    }
+}
+
+sealed class SessionHandle : SafeHandle
+{
+    public SessionHandle(IntPtr session) : base(IntPtr.Zero, true) => SetHandle(session);
+
+    public override bool IsInvalid => handle == IntPtr.Zero;
+
+    protected override bool ReleaseHandle()
+    {
+        Library.Close(handle);
+        return true;
+    }
+}
+
+sealed class Monitor(int size)
+{
+    IntPtr _buffer = Marshal.AllocHGlobal(size);
+
+    public IntPtr Buffer => _buffer;
+}
 
 static partial class Library
 {

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "heap/starts.h"
+
 static void element_name(struct clr *clr, const struct clr_type *type, uint64_t offset, bool any_index, struct text *ret)
 {
     uint64_t data = clr_array_data_off(clr, type), value_mt;
@@ -29,6 +31,22 @@ void edge_name(struct clr *clr, const struct clr_type *type, uint64_t offset, bo
         element_name(clr, type, offset, any_index, ret);
     else
         clr_field_path(clr, type->mt_addr, (uint32_t)(offset - 8), ret);
+}
+
+void edge_full_name(struct clr *clr, const struct clr_type *type, uint64_t offset, bool any_index, struct text *ret)
+{
+    text_puts(ret, clr_type_name(clr, type->mt_addr));
+    if (!clr_type_is_array(type)) text_putc(ret, '.');
+    edge_name(clr, type, offset, any_index, ret);
+}
+
+bool edge_object(struct clr *clr, const struct heap_starts *starts, uint64_t addr, struct clr_object *ret)
+{
+    uint64_t start, free_mt;
+
+    if (!heap_starts_before(starts, addr, &start) || !clr_object_try(clr, start, ret)) return false;
+    if (addr - start < 8 || addr - start >= ret->size) return false;
+    return !clr_try_global(clr, GLOBAL_FreeObjectMethodTable, &free_mt) || free_mt != ret->type->mt_addr;
 }
 
 static inline void add_edge(void *user, uint64_t offset, uint64_t target)

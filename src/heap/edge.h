@@ -14,6 +14,12 @@
 enum { REFERENCE_DEPENDENT = REFERENCE_LOADER - 1 };
 void edge_name(struct clr *clr, const struct clr_type *type, uint64_t offset, bool any_index, struct text *ret);
 
+struct heap_starts;
+/* The object of which the word at `addr` is a field or an element; false when there is none: free space is nobody's. */
+bool edge_object(struct clr *clr, const struct heap_starts *starts, uint64_t addr, struct clr_object *ret);
+/* Appends type and place: "His.Device._handle", "System.IntPtr[][3]". */
+void edge_full_name(struct clr *clr, const struct clr_type *type, uint64_t offset, bool any_index, struct text *ret);
+
 /* References of one object, dependents included when `dependents` is not NULL. */
 struct edge {
     uint64_t offset, target;

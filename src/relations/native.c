@@ -13,7 +13,7 @@ struct native_cursor {
     struct text name;
 };
 
-enum { CONTENT, NAME, COUNT, BYTES, SMALLEST, LARGEST, FROM_GC, FROM_NOWHERE, EXAMPLE };
+enum { CONTENT, NAME, COUNT, BYTES, SMALLEST, LARGEST, FROM_GC, HELD_BY, HELD, FROM_NOWHERE, EXAMPLE };
 
 static struct error *native_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -67,6 +67,8 @@ static struct error *native_next(void *cursor_, struct value *row, bool *more_re
     value_u64(&row[SMALLEST], group->size_min);
     value_u64(&row[LARGEST], group->size_max);
     value_u64(&row[FROM_GC], group->from_gc);
+    value_text(&row[HELD_BY], group->held_by);
+    value_u64(&row[HELD], group->held_count);
     value_u64(&row[FROM_NOWHERE], group->from_nowhere);
     value_u64(&row[EXAMPLE], group->example);
     return NULL;
@@ -97,7 +99,9 @@ static const struct column columns[] = {
     { "bytes", COLUMN_BYTES, "theirs, headers included" },
     { "size_min", COLUMN_BYTES, "of the smallest" },
     { "size_max", COLUMN_BYTES, "of the largest" },
-    { "from_gc", COLUMN_COUNT, "blocks to which an address in the GC heap points" },
+    { "from_gc", COLUMN_COUNT, "blocks to which a managed object points" },
+    { "held_by", COLUMN_TEXT, "the field, or the elements, that point at most of them" },
+    { "held", COLUMN_COUNT, "blocks at which that place points", COLUMN_VERBOSE },
     { "from_nowhere", COLUMN_COUNT, "blocks to which no address in memory points" },
     { "example", COLUMN_ADDRESS, "the first one" },
 };

@@ -263,18 +263,33 @@ void ledger_deinit(struct ledger *ledger)
     vec_deinit(&ledger->pieces);
 }
 
-void ledger_range_uses(const struct ledger *ledger, uint64_t start, uint64_t end, uint64_t *bytes)
+/* Index of the first piece that ends behind `addr`. */
+static size_t piece_from(const struct ledger *ledger, uint64_t addr)
 {
     size_t low = 0, high = ledger->pieces.count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (ledger->pieces.data[middle].end <= start)
+        if (ledger->pieces.data[middle].end <= addr)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+const struct ledger_piece *ledger_piece_at(const struct ledger *ledger, uint64_t addr)
+{
+    size_t i = piece_from(ledger, addr);
+
+    return i < ledger->pieces.count && ledger->pieces.data[i].start <= addr ? &ledger->pieces.data[i] : NULL;
+}
+
+void ledger_range_uses(const struct ledger *ledger, uint64_t start, uint64_t end, uint64_t *bytes)
+{
+    size_t low = piece_from(ledger, start);
+
     for (; low < ledger->pieces.count && ledger->pieces.data[low].start < end; low++) {
         const struct ledger_piece *piece = &ledger->pieces.data[low];
         uint64_t from = piece->start > start ? piece->start : start, to = piece->end < end ? piece->end : end;

@@ -77,6 +77,8 @@ struct error *ledger_build(struct session *session, struct ledger *ret);
 void ledger_deinit(struct ledger *ledger);
 /* Bytes of [start, end) by use, added to `bytes` (USE_COUNT of them). */
 void ledger_range_uses(const struct ledger *ledger, uint64_t start, uint64_t end, uint64_t *bytes);
+/* The piece that holds `addr`, NULL if none: not committed. */
+const struct ledger_piece *ledger_piece_at(const struct ledger *ledger, uint64_t addr);
 
 /* Built when first asked, kept, borrowed. What cannot be read of the CLR leaves its bytes under the weaker claims, and a gap. */
 struct error *session_ledger(struct session *session, const struct ledger **ret);

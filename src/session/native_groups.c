@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "clr/gc_heap.h"
 #include "session/ledger.h"
+#include "session/native_references.h"
 #include "session/session.h"
 #include "target/target.h"
 
@@ -33,8 +34,7 @@ typedef VEC(struct native_group) group_list;
 /* The part of one run of chunks: a heap, or all mapped chunks. */
 struct part {
     group_list list;
-    struct map index;               /* hash of content and word or size -> index in the list */
-    uint64_t *gc_bits, *other_bits; /* one for each 16 bytes of the heap */
+    struct map index; /* hash of content and word or size -> index in the list */
     bool failed;
 };
 
@@ -43,11 +43,10 @@ struct analyst {
     const struct target *target;
     const struct ledger *ledger;
     const struct glibc_malloc *malloc;
-    VEC(struct interval) gc;  /* segments, sorted */
-    uint64_t gc_low, gc_high; /* the GC's reservation: no malloc lies in it */
+    struct native_references references;
+    VEC(struct interval) gc; /* segments, sorted */
     uint64_t module_low, module_high;
-    struct part *parts;   /* one a heap, and one for mapped chunks */
-    uint8_t *mapped_bits; /* bit 0: from the GC heap, bit 1: from elsewhere; one byte a mapped chunk */
+    struct part *parts; /* one a heap, and one for mapped chunks */
 };
 
 static bool in_gc(const struct analyst *a, uint64_t addr)
@@ -64,97 +63,6 @@ static bool in_gc(const struct analyst *a, uint64_t addr)
             high = middle;
     }
     return low && addr < a->gc.data[low - 1].end;
-}
-
-static size_t mapped_at(const struct glibc_malloc *malloc, uint64_t addr)
-{
-    size_t low = 0, high = malloc->mapped.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (malloc->mapped.data[middle].addr <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low && addr - malloc->mapped.data[low - 1].addr < malloc->mapped.data[low - 1].size ? low - 1 : SIZE_MAX;
-}
-
-/* ---- who points where ---- */
-
-static void mark(struct analyst *a, uint64_t addr, bool from_gc)
-{
-    size_t heap = glibc_malloc_heap_at(a->malloc, addr);
-
-    if (heap != SIZE_MAX) {
-        uint64_t granule = (addr - a->malloc->heaps.data[heap].start) / 16;
-        uint64_t *bits = from_gc ? a->parts[heap].gc_bits : a->parts[heap].other_bits;
-
-        __atomic_fetch_or(&bits[granule / 64], UINT64_C(1) << granule % 64, __ATOMIC_RELAXED);
-        return;
-    }
-    heap = mapped_at(a->malloc, addr);
-    if (heap != SIZE_MAX) __atomic_fetch_or(&a->mapped_bits[heap], from_gc ? 1 : 2, __ATOMIC_RELAXED);
-}
-
-/* Words that can be addresses of user space; those of managed objects, the most frequent ones, are left at once. */
-static inline bool may_be_address(uint64_t word)
-{
-    return word >= 0x10000 && word < UINT64_C(1) << 47;
-}
-
-static void scan_range(void *user, size_t i)
-{
-    struct analyst *a = user;
-    const struct ledger_piece *piece = &a->ledger->pieces.data[i];
-    bool from_gc = ledger_use_is_gc(piece->use);
-
-    if (piece->use == USE_MANAGED_IMAGE || piece->use == USE_MAPPED_FILE || piece->use == USE_GC_BOOKKEEPING) return;
-    for (uint64_t at = (piece->start + 7) & ~UINT64_C(7); at < piece->end;) {
-        enum { PIECE = 1 << 20 };
-        uint64_t wanted = piece->end - at < PIECE ? piece->end - at : PIECE, size;
-        const uint8_t *bytes = memory_view_dumped(&a->target->memory, at, wanted, &size);
-
-        if (!bytes) {
-            at = (at | 4095) + 1;
-            continue;
-        }
-        for (uint64_t off = 0; off + 8 <= size; off += 8) {
-            uint64_t word = load_u64(bytes + off);
-
-            if (may_be_address(word) && (word < a->gc_low || word >= a->gc_high)) mark(a, word, from_gc);
-        }
-        at += (size + 7) & ~UINT64_C(7);
-    }
-}
-
-/* Is one of the bits [from, to) set? */
-static bool any_bit(const uint64_t *bits, uint64_t from, uint64_t to)
-{
-    for (; from < to && from % 64; from++)
-        if (bits[from / 64] >> from % 64 & 1) return true;
-    for (; from + 64 <= to; from += 64)
-        if (bits[from / 64]) return true;
-    for (; from < to; from++)
-        if (bits[from / 64] >> from % 64 & 1) return true;
-    return false;
-}
-
-/* Bit 0: from the GC heap; bit 1: from elsewhere. */
-static unsigned referenced(const struct analyst *a, const struct malloc_chunk *chunk, size_t part)
-{
-    const struct malloc_heap *heap;
-    uint64_t from, to;
-
-    if (part == a->malloc->heaps.count) {
-        size_t mapped = mapped_at(a->malloc, chunk->addr);
-        return mapped == SIZE_MAX ? 0 : a->mapped_bits[mapped];
-    }
-    heap = &a->malloc->heaps.data[part];
-    from = (chunk->addr + MALLOC_HEADER - heap->start) / 16;
-    to = (chunk->addr + chunk->size - heap->start) / 16;
-    return (any_bit(a->parts[part].gc_bits, from, to) ? 1u : 0) | (any_bit(a->parts[part].other_bits, from, to) ? 2u : 0);
 }
 
 /* ---- what lies in a block ---- */
@@ -191,6 +99,11 @@ static bool is_utf16(const uint8_t *bytes, size_t size)
     while (2 * n + 1 < size && !bytes[2 * n + 1] && bytes[2 * n] >= 0x20 && bytes[2 * n] < 0x7f)
         n++;
     return n >= SHORTEST && (2 * n + 1 >= size || (!bytes[2 * n] && !bytes[2 * n + 1]));
+}
+
+static inline bool may_be_address(uint64_t word)
+{
+    return word >= 0x10000 && word < UINT64_C(1) << 47;
 }
 
 static enum native_content content_of(const struct analyst *a, const uint8_t *bytes, size_t size, uint64_t *word_ret)
@@ -253,6 +166,39 @@ static void add_to_group(struct native_group *group, uint64_t count, uint64_t by
     if (size_max > group->size_max) group->size_max = size_max;
 }
 
+static void add_holder(struct native_group *group, uint32_t holder, uint64_t count)
+{
+    for (size_t i = 0; i < NATIVE_GROUP_HOLDERS; i++) {
+        struct native_group_holder *slot = &group->holders[i];
+
+        if (slot->count && slot->holder != holder) continue;
+        slot->holder = holder;
+        slot->count += count;
+        return;
+    }
+}
+
+/* Each place that points at the block counts once, however often it does. */
+static void add_references(struct analyst *a, struct native_group *group, const struct malloc_chunk *chunk)
+{
+    size_t count;
+    const struct native_hit *hits = native_references_of(&a->references, chunk, &count);
+
+    if (!count) {
+        group->from_nowhere += !native_references_elsewhere(&a->references, chunk);
+        return;
+    }
+    group->from_gc++;
+    for (size_t i = 0; i < count; i++) {
+        enum { LOOKED_AT = 8 };
+        size_t k = i > LOOKED_AT ? i - LOOKED_AT : 0;
+
+        while (k < i && hits[k].holder != hits[i].holder)
+            k++;
+        if (k == i) add_holder(group, hits[i].holder, 1);
+    }
+}
+
 static bool take_chunk(struct analyst *a, size_t index, const struct malloc_chunk *chunk)
 {
     struct part *part = &a->parts[index];
@@ -260,7 +206,6 @@ static bool take_chunk(struct analyst *a, size_t index, const struct malloc_chun
     const uint8_t *bytes;
     enum native_content content = NATIVE_OTHER;
     struct native_group *group;
-    unsigned from;
 
     if (wanted > LOOK_BYTES) wanted = LOOK_BYTES;
     bytes = memory_view_dumped(&a->target->memory, chunk->addr + MALLOC_HEADER, wanted, &size);
@@ -269,9 +214,7 @@ static bool take_chunk(struct analyst *a, size_t index, const struct malloc_chun
     group = find_group(&part->list, &part->index, content, word, chunk->size, chunk->addr + MALLOC_HEADER);
     if (!group) return false;
     add_to_group(group, 1, chunk->size, chunk->size, chunk->size);
-    from = referenced(a, chunk, index);
-    group->from_gc += from & 1;
-    group->from_nowhere += !from;
+    add_references(a, group, chunk);
     return true;
 }
 
@@ -308,6 +251,8 @@ static bool merge_group(struct native_groups *ret, struct map *index, const stru
     add_to_group(group, from->count, from->bytes, from->size_min, from->size_max);
     group->from_gc += from->from_gc;
     group->from_nowhere += from->from_nowhere;
+    for (size_t i = 0; i < NATIVE_GROUP_HOLDERS && from->holders[i].count; i++)
+        add_holder(group, from->holders[i].holder, from->holders[i].count);
     return true;
 }
 
@@ -363,10 +308,6 @@ static bool find_gc(struct analyst *a)
         struct interval interval = { heaps->segments.data[i].start, heaps->segments.data[i].end };
         if (interval.end > interval.start && !vec_push(&a->gc, interval)) return false;
     }
-    if (!err) {
-        a->gc_low = heaps->lowest;
-        a->gc_high = heaps->highest;
-    }
     error_destroy(err); /* the ledger has told */
     vec_sort(&a->gc, compare_intervals);
     return true;
@@ -377,16 +318,9 @@ static bool make_parts(struct analyst *a)
     size_t heaps = a->malloc->heaps.count;
 
     a->parts = calloc(heaps + 1, sizeof(*a->parts));
-    a->mapped_bits = calloc(a->malloc->mapped.count + 1, 1);
-    if (!a->parts || !a->mapped_bits) return false;
-    for (size_t i = 0; i <= heaps; i++) {
-        uint64_t size = i < heaps ? a->malloc->heaps.data[i].end - a->malloc->heaps.data[i].start : 0;
-
+    if (!a->parts) return false;
+    for (size_t i = 0; i <= heaps; i++)
         map_init(&a->parts[i].index);
-        a->parts[i].gc_bits = calloc((size_t)(size / (16 * 64)) + 1, 8);
-        a->parts[i].other_bits = calloc((size_t)(size / (16 * 64)) + 1, 8);
-        if (!a->parts[i].gc_bits || !a->parts[i].other_bits) return false;
-    }
     return true;
 }
 
@@ -395,11 +329,9 @@ static void analyst_deinit(struct analyst *a)
     for (size_t i = 0; a->parts && i <= a->malloc->heaps.count; i++) {
         vec_deinit(&a->parts[i].list);
         map_deinit(&a->parts[i].index);
-        free(a->parts[i].gc_bits);
-        free(a->parts[i].other_bits);
     }
     free(a->parts);
-    free(a->mapped_bits);
+    native_references_deinit(&a->references);
     vec_deinit(&a->gc);
 }
 
@@ -414,9 +346,22 @@ static bool analyse(struct analyst *a, struct native_groups *ret)
         for (size_t i = 0; i < a->target->modules.count; i++)
             if (a->target->modules.data[i].end > a->module_high) a->module_high = a->target->modules.data[i].end;
     }
-    parallel_for(threads, a->ledger->pieces.count, scan_range, a);
     parallel_for(threads, a->malloc->heaps.count + 1, classify_part, a);
     return merge_parts(a, ret);
+}
+
+/* The place that points at most blocks of each group. */
+static void name_holders(struct analyst *a, struct native_groups *ret)
+{
+    for (size_t i = 0; i < ret->list.count; i++) {
+        struct native_group *group = &ret->list.data[i];
+
+        for (size_t k = 0; k < NATIVE_GROUP_HOLDERS && group->holders[k].count; k++) {
+            if (group->holders[k].count <= group->held_count) continue;
+            group->held_count = group->holders[k].count;
+            group->held_by = a->references.holders.data[group->holders[k].holder].name;
+        }
+    }
 }
 
 struct error *native_groups_init(struct session *session, struct native_groups *ret)
@@ -427,7 +372,9 @@ struct error *native_groups_init(struct session *session, struct native_groups *
     *ret = (struct native_groups) { 0 };
     TRY(session_ledger(session, &a.ledger));
     a.malloc = &a.ledger->malloc;
+    TRY(native_references_init(session, &a.references));
     done = analyse(&a, ret);
+    if (done) name_holders(&a, ret);
     analyst_deinit(&a);
     if (done) return NULL;
     native_groups_deinit(ret);

@@ -5,9 +5,7 @@
  * UTF-16, addresses of managed objects, ...; blocks of text with the same beginning are one group, whatever their sizes: malloc
  * gives a block more than it asked for when the rest would be too small. Blocks are counted, not kept.
  *
- * References are looked for in all memory that can be written, word by word: a bit for every 16 bytes of the heap says that the GC
- * heap, or other memory, holds an address there. Chance hits and stale words make "referenced" an upper bound; "by nothing" is sure
- * but for addresses that are hidden (in files, encoded, in registers).
+ * Who points at them is told by session/native_references.h.
  */
 #ifndef CLRTRAIL_SESSION_NATIVE_GROUPS_H
 #define CLRTRAIL_SESSION_NATIVE_GROUPS_H
@@ -28,14 +26,24 @@ enum native_content {
     NATIVE_CONTENT_COUNT
 };
 
+/* The first places that were found; later ones are not counted. */
+enum { NATIVE_GROUP_HOLDERS = 4 };
+struct native_group_holder {
+    uint32_t holder; /* number in native_references */
+    uint64_t count;
+};
+
 struct native_group {
     enum native_content content;
     uint64_t word;               /* vtable: the address; text: the first 8 bytes, 0 when beginnings are too many to tell apart */
     uint64_t count, bytes;       /* chunks, with their headers */
     uint64_t size_min, size_max; /* of a chunk */
-    uint64_t from_gc;            /* blocks to which an address in the GC heap points */
-    uint64_t from_nowhere;       /* blocks to which none points */
-    uint64_t example;            /* the first one's address (what malloc returned) */
+    uint64_t from_gc;            /* blocks to which a managed object points */
+    uint64_t from_nowhere;       /* blocks to which nothing points */
+    const char *held_by; /* the place that points at most of them ("Labs.SessionHandle.handle"), NULL: none; session arena */
+    uint64_t held_count; /* and at how many */
+    struct native_group_holder holders[NATIVE_GROUP_HOLDERS];
+    uint64_t example; /* the first one's address (what malloc returned) */
 };
 
 struct native_groups {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "session/ledger.h"
+#include "session/memory_scan.h"
 #include "session/session.h"
 #include "support/target_opened.h"
 #include "target/target.h"
@@ -115,12 +116,49 @@ static void uses_of_a_range_add_up(void **state)
     scratch_deinit(&scratch);
 }
 
+static void words_of_a_piece_are_scanned(void **state)
+{
+    struct scratch scratch;
+    struct session *session = open_core(&scratch);
+    const struct ledger *ledger;
+    const struct ledger_piece *piece;
+    struct memory_scan scan;
+    uint64_t addr, word;
+
+    (void)state;
+    assert_null(session_ledger(session, &ledger));
+    piece = ledger_piece_at(ledger, STACK + PAGE);
+    assert_non_null(piece);
+    assert_int_equal(piece->use, USE_STACK);
+    assert_null(ledger_piece_at(ledger, STACK - 1));
+    assert_null(ledger_piece_at(ledger, STACK + STACK_SIZE));
+    assert_null(ledger_piece_at(ledger, RESERVED));
+
+    /* Of the three words of struct pthread, block and size can be addresses; the guard's size cannot. */
+    memory_scan_begin_piece(&scan, session_target(session), piece);
+    assert_true(memory_scan_next(&scan, &addr, &word));
+    assert_int_equal(addr, STACK + STACK_SIZE - PTHREAD + STACK_WORDS);
+    assert_int_equal(word, STACK - PAGE);
+    assert_true(memory_scan_next(&scan, &addr, &word));
+    assert_int_equal(word, STACK_SIZE + PAGE);
+    assert_false(memory_scan_next(&scan, &addr, &word));
+
+    /* Pages that the dump leaves out end a scan without a word. */
+    piece = ledger_piece_at(ledger, NOBODYS + 2 * PAGE);
+    assert_non_null(piece);
+    memory_scan_begin_piece(&scan, session_target(session), piece);
+    assert_false(memory_scan_next(&scan, &addr, &word));
+    session_close(session);
+    scratch_deinit(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_committed_byte_has_one_use),
         cmocka_unit_test(live_and_ended_stacks_differ),
         cmocka_unit_test(uses_of_a_range_add_up),
+        cmocka_unit_test(words_of_a_piece_are_scanned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,13 +152,13 @@ const struct relation relation_retained = {
     .summary = "what objects hold: retained sizes and dominators, the largest first",
     .description =
         "The retained size of an object is what a garbage collection would free if the object vanished. Retained sizes of objects "
-        "that dominate each other overlap; those of `dominators` (the top of the tree) add up to all live bytes.",
+        "that dominate each other overlap; those of -roots (the top of the tree, see `dominators`) add up to all live bytes.",
     .topic = "references",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
-    .commands = { { "retained" }, { "dominators", .help = "with -roots the top of the tree, with -below ADDRESS one step down" } },
+    .commands = { { "retained" } },
     .group_by = "type",
     .empty = "no objects match, or the GC heap is not in this dump",
     .cursor_size = sizeof(struct retained_cursor),

@@ -125,6 +125,72 @@ class SosNames(unittest.TestCase):
         self.head('dumpobj', row['address'])
 
 
+class Retained(unittest.TestCase):
+    """What is kept alive adds up, whichever way it is asked."""
+
+    def setUp(self):
+        clrtrail.fixture()
+
+    def rows(self, *words):
+        return clrtrail.document(clrtrail.LEAK, *words)['rows']
+
+    def live_bytes(self):
+        return sum(row['size'] for row in self.rows('type_histogram', '-live'))
+
+    def test_live_and_dead_are_all(self):
+        both = sum(row['count'] for words in (['-live'], ['-dead']) for row in self.rows('type_histogram', *words))
+        self.assertEqual(both, sum(row['count'] for row in self.rows('type_histogram') if row['type'] != 'Free'))
+
+    def test_the_top_of_the_tree_is_all_that_is_alive(self):
+        self.assertEqual(sum(row['retained'] for row in self.rows('dominators', '-top', '10000000')), self.live_bytes())
+
+    def test_an_object_and_its_children_are_what_it_retains(self):
+        top = self.rows('dominators')[0]
+        below = self.rows('dominators', top['object'], '-top', '1000000')
+        self.assertEqual(top['shallow'] + sum(row['retained'] for row in below), top['retained'])
+        self.assertEqual(len(below), top['children'])
+
+    def test_depth_puts_children_behind_their_parent(self):
+        above = {}
+        for row in self.rows('dominators', '-depth', '4', '-top', '3'):
+            above[row['level']] = row['object']
+            self.assertEqual(row['dominator'], above.get(row['level'] - 1))
+
+    def test_every_object_has_a_type_and_a_generation(self):
+        for group in ('type', 'namespace', 'assembly', 'context', 'generation'):
+            with self.subTest(group):
+                rows = self.rows('retained', '-by', group)
+                self.assertEqual(sum(row['shallow'] for row in rows), self.live_bytes())
+                self.assertTrue(all(row['shallow'] <= row['retained'] for row in rows))
+
+    def test_an_object_that_a_static_field_alone_holds(self):
+        held = {row['retained'] for row in self.rows('dominators', '-top', '10')}
+        for row in self.rows('retained', '-by', 'static', '--limit', '1'):
+            self.assertIn(row['retained'], held)
+
+    def test_roots_hold_less_alone_than_is_alive(self):
+        for group in ('root', 'static', 'kind', 'thread'):
+            with self.subTest(group):
+                self.assertLessEqual(sum(row['retained'] for row in self.rows('retained_by', group)), self.live_bytes())
+
+    def test_a_group_that_is_none(self):
+        done = clrtrail.run(clrtrail.LEAK, 'retained_by', 'colour')
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot group by 'colour'", done.stderr)
+
+    def test_reachable_is_what_objsize_counts(self):
+        top = self.rows('dominators')[0]['object']
+        size, rows = self.rows('objsize', top)[0], self.rows('reachable', top)
+        self.assertEqual((size['count'], size['size']), (len(rows), sum(row['size'] for row in rows)))
+
+    def test_suspects_lie_where_the_tree_says(self):
+        for row in self.rows('suspects', '-share', '5'):
+            if not row['object']:
+                continue
+            self.assertEqual(self.rows('retained', row['object'])[0]['retained'], row['retained'])
+            self.assertEqual(len(self.rows('dominators', row['object'], '-top', '1000000')), row['children'])
+
+
 class Output(unittest.TestCase):
     def setUp(self):
         clrtrail.fixture()

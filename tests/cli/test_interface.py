@@ -27,6 +27,9 @@ COLUMNS = {
     'handles': 'address kind object type dependent',
     'threads': 'managed_id os_id name state background pool frame_count',
     'retained': 'object type shallow retained dominator',
+    'retained_by': 'name kind count shallow retained share',
+    'dominators': 'level object type shallow retained share children dominator',
+    'suspects': 'object type retained share root_kind root_name children child_type child_count child_retained sentence',
 }
 KINDS = {'address', 'bytes', 'count', 'number', 'token', 'text', 'bool', 'share', 'json'}
 

@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
+#include "heap/exclusive.h"
 #include "heap/paths.h"
-#include "heap/retained.h"
+#include "heap/suspects.h"
 #include "support/mock_heap.h"
 
 enum { SEGMENT = MOCK_BASE + 0x40000, OBJECTS_MAX = 120, FIELDS = 4 };
@@ -213,6 +214,204 @@ static void retained_size_is_what_is_lost_without_the_object(void **state)
     }
 }
 
+enum { GROUPS = 3, OBJECT_BYTES = 16 + 8 * FIELDS };
+
+/* What the roots outside of a group reach is not the group's alone; what only roots of it reach is. */
+static void group_of_roots_holds_what_is_lost_without_them(void **state)
+{
+    static struct fixture f;
+    uint32_t with[OBJECTS_MAX], without[OBJECTS_MAX], groups[OBJECTS_MAX];
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct exclusive_group sizes[GROUPS + 1];
+        uint32_t roots[OBJECTS_MAX], count, lost_by_one = 0;
+
+        random_heap(&f);
+        for (uint32_t r = 0; r < f.root_count; r++)
+            groups[r] = dice(GROUPS);
+        assert_null(exclusive_sizes(&f.graph, &f.heap.heaps, groups, GROUPS - 1, GROUPS, NULL, sizes));
+        distances(&f, UINT32_MAX, with);
+        memcpy(roots, f.roots, sizeof(roots));
+        count = f.root_count;
+        for (uint32_t group = 0; group < GROUPS; group++) {
+            uint32_t lost = 0;
+
+            f.root_count = 0;
+            for (uint32_t r = 0; r < count; r++)
+                if (groups[r] != group) f.roots[f.root_count++] = roots[r];
+            distances(&f, UINT32_MAX, without);
+            for (uint32_t to = 0; to < f.count; to++)
+                lost += with[to] && !without[to];
+            assert_int_equal(sizes[group].count, lost);
+            assert_int_equal(sizes[group].bytes, lost * OBJECT_BYTES);
+            lost_by_one += lost;
+            memcpy(f.roots, roots, sizeof(roots));
+        }
+        assert_int_equal(sizes[GROUPS].count, f.graph.live_count - lost_by_one);
+        fixture_deinit(&f);
+    }
+}
+
+/* The statics of a type lie in an array that a handle holds: what a named slot holds is not the handle's, too. */
+static void static_field_holds_its_object_alone(void **state)
+{
+    static struct fixture f;
+    struct exclusive_group sizes[3];
+    static const uint32_t groups[] = { 0, 1 };
+    uint64_t array;
+
+    (void)state;
+    fixture_init(&f, 2);
+    array = mock_heap_object(&f.heap, mock_type_of_references(&f.heap), 2, 24 + 16);
+    mock_refer(&f.heap, array, 16, f.objects[0]);
+    mock_refer(&f.heap, array, 24, f.objects[1]);
+    mock_root(&f.heap, ROOT_HANDLE, array);
+    mock_root(&f.heap, ROOT_STATIC, f.objects[0]);
+    f.heap.roots.list.data[1].addr = array + 16;
+    build(&f);
+    assert_null(exclusive_sizes(&f.graph, &f.heap.heaps, groups, 0, 2, NULL, sizes));
+    assert_int_equal(sizes[0].count, 2); /* the array and what lies in its other slot */
+    assert_int_equal(sizes[1].count, 1);
+    assert_int_equal(sizes[2].count, 0);
+    fixture_deinit(&f);
+}
+
+static void init_tree(struct fixture *f, struct retained *retained, struct dominator_tree *tree)
+{
+    assert_null(retained_init(retained, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL));
+    assert_true(dominator_tree_init(tree, retained));
+}
+
+static void group_of_objects_holds_what_one_of_them_dominates(void **state)
+{
+    static struct fixture f;
+    uint32_t with[OBJECTS_MAX], without[OBJECTS_MAX], keys[OBJECTS_MAX];
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        uint8_t lost[GROUPS][OBJECTS_MAX] = { 0 };
+        struct dominator_tree tree;
+        struct retained retained;
+        uint64_t bytes[GROUPS];
+
+        random_heap(&f);
+        init_tree(&f, &retained, &tree);
+        distances(&f, UINT32_MAX, with);
+        for (uint32_t object = 0; object < f.count; object++) {
+            keys[object] = dice(GROUPS);
+            distances(&f, object, without);
+            for (uint32_t to = 0; to < f.count; to++)
+                if (with[to] && !without[to]) lost[keys[object]][to] = 1;
+        }
+        assert_null(dominator_tree_sum(&tree, keys, GROUPS, NULL, bytes));
+        for (uint32_t group = 0; group < GROUPS; group++) {
+            uint64_t expected = 0;
+
+            for (uint32_t to = 0; to < f.count; to++)
+                expected += lost[group][to] ? OBJECT_BYTES : 0;
+            assert_int_equal(bytes[group], expected);
+        }
+        dominator_tree_deinit(&tree);
+        retained_deinit(&retained);
+        fixture_deinit(&f);
+    }
+}
+
+static void find_suspects(struct fixture *f, uint64_t least_objects, struct suspects *ret)
+{
+    struct dominator_tree tree;
+    struct retained retained;
+
+    build(f);
+    init_tree(f, &retained, &tree);
+    assert_null(suspects_init(ret, &f->heap.mock.clr, &tree, least_objects * OBJECT_BYTES, NULL));
+    dominator_tree_deinit(&tree);
+    retained_deinit(&retained);
+}
+
+static void suspect_is_where_many_children_share(void **state)
+{
+    static struct fixture f;
+    struct suspects suspects;
+
+    (void)state;
+    fixture_init(&f, 22);
+    root(&f, ROOT_STATIC, 0);
+    refer(&f, 0, 0, 1);
+    for (uint32_t child = 0; child < 4; child++) {
+        refer(&f, 1, child, 2 + child);
+        for (uint32_t leaf = 0; leaf < 4; leaf++)
+            refer(&f, 2 + child, leaf, 6 + 4 * child + leaf);
+    }
+    find_suspects(&f, 10, &suspects);
+    assert_int_equal(suspects.list.count, 1);
+    assert_int_equal(suspects.list.data[0].top, 0);
+    assert_int_equal(suspects.list.data[0].point, 1);
+    assert_int_equal(suspects.list.data[0].retained, 21 * OBJECT_BYTES);
+    assert_int_equal(suspects.list.data[0].like_count, 4);
+    assert_int_equal(suspects.list.data[0].chain_length, 0);
+    suspects_deinit(&suspects);
+    fixture_deinit(&f);
+}
+
+static void large_children_are_suspects_of_their_own(void **state)
+{
+    static struct fixture f;
+    struct suspects suspects;
+
+    (void)state;
+    fixture_init(&f, 11);
+    root(&f, ROOT_STATIC, 0);
+    for (uint32_t child = 0; child < 2; child++) {
+        refer(&f, 0, child, 1 + child);
+        for (uint32_t leaf = 0; leaf < 4; leaf++)
+            refer(&f, 1 + child, leaf, 3 + 4 * child + leaf);
+    }
+    find_suspects(&f, 5, &suspects);
+    assert_int_equal(suspects.list.count, 2);
+    assert_int_equal(suspects.list.data[0].point, 1);
+    assert_int_equal(suspects.list.data[1].point, 2);
+    assert_int_equal(suspects.list.data[1].top, 0);
+    suspects_deinit(&suspects);
+    fixture_deinit(&f);
+}
+
+static void chain_is_one_suspect(void **state)
+{
+    static struct fixture f;
+    struct suspects suspects;
+
+    (void)state;
+    fixture_init(&f, 100);
+    root(&f, ROOT_STATIC, 0);
+    for (uint32_t i = 0; i + 1 < 100; i++)
+        refer(&f, i, 0, i + 1);
+    find_suspects(&f, 10, &suspects);
+    assert_int_equal(suspects.list.count, 1);
+    assert_int_equal(suspects.list.data[0].point, 0);
+    assert_int_equal(suspects.list.data[0].chain_length, 100);
+    suspects_deinit(&suspects);
+    fixture_deinit(&f);
+}
+
+static void objects_that_nobody_holds_together_are_a_suspect(void **state)
+{
+    static struct fixture f;
+    struct suspects suspects;
+
+    (void)state;
+    fixture_init(&f, 50);
+    for (uint32_t i = 0; i < 40; i++)
+        root(&f, ROOT_STATIC, i);
+    find_suspects(&f, 10, &suspects);
+    assert_int_equal(suspects.list.count, 1);
+    assert_int_equal(suspects.list.data[0].point, 50);
+    assert_int_equal(suspects.list.data[0].like_count, 40);
+    suspects_deinit(&suspects);
+    fixture_deinit(&f);
+}
+
 static void static_field_is_preferred_to_a_handle(void **state)
 {
     static struct fixture f;
@@ -354,6 +553,13 @@ int main(void)
         cmocka_unit_test(paths_are_shortest_and_lead_from_a_root),
         cmocka_unit_test(wide_levels_reach_the_same_objects),
         cmocka_unit_test(retained_size_is_what_is_lost_without_the_object),
+        cmocka_unit_test(group_of_roots_holds_what_is_lost_without_them),
+        cmocka_unit_test(static_field_holds_its_object_alone),
+        cmocka_unit_test(group_of_objects_holds_what_one_of_them_dominates),
+        cmocka_unit_test(suspect_is_where_many_children_share),
+        cmocka_unit_test(large_children_are_suspects_of_their_own),
+        cmocka_unit_test(chain_is_one_suspect),
+        cmocka_unit_test(objects_that_nobody_holds_together_are_a_suspect),
         cmocka_unit_test(static_field_is_preferred_to_a_handle),
         cmocka_unit_test(object_of_the_finalization_queue_is_dead_but_has_a_path),
         cmocka_unit_test(frozen_objects_are_alive),

@@ -39,25 +39,53 @@ static bool module_is_runtime(const struct target *target, const struct target_m
     return !strcasecmp(module->name, target->is_windows ? "coreclr.dll" : "libcoreclr.so");
 }
 
-size_t clr_find_runtimes(const struct target *target, size_t *indices, size_t max)
+/* clr.dll since .NET Framework 4, mscorwks.dll before it. */
+static bool module_is_framework(const struct target *target, const struct target_module *module)
 {
-    size_t count = 0;
+    return target->is_windows && (!strcasecmp(module->name, "clr.dll") || !strcasecmp(module->name, "mscorwks.dll"));
+}
 
-    for (size_t i = 0; i < target->modules.count; i++) {
-        if (!module_is_runtime(target, &target->modules.data[i])) continue;
-        if (count < max) indices[count] = i;
-        count++;
-    }
-    if (count) return count;
-    /* A single-file app is its own runtime: the executable exports what libcoreclr.so does (src/native/corehost/apphost/static). */
-    for (size_t i = 0; i < target->modules.count; i++) {
-        uint64_t addr;
+/* A single-file app is its own runtime: the executable exports what libcoreclr.so does (src/native/corehost/apphost/static). */
+static bool module_is_single_file(const struct target *target, const struct target_module *module)
+{
+    uint64_t addr;
 
-        if (!target_export(target, &target->modules.data[i], "DotNetRuntimeInfo", &addr)) continue;
+    return target_export(target, module, "DotNetRuntimeInfo", &addr);
+}
+
+static size_t find_modules(const struct target *target, bool (*is_one)(const struct target *, const struct target_module *),
+                           size_t *indices, size_t max, size_t count)
+{
+    for (size_t i = 0; i < target->modules.count; i++) {
+        if (!is_one(target, &target->modules.data[i])) continue;
         if (count < max) indices[count] = i;
         count++;
     }
     return count;
+}
+
+size_t clr_find_runtimes(const struct target *target, size_t *indices, size_t max)
+{
+    size_t count = find_modules(target, module_is_runtime, indices, max, 0);
+
+    if (!count) count = find_modules(target, module_is_single_file, indices, max, 0);
+    return find_modules(target, module_is_framework, indices, max, count);
+}
+
+const char *clr_file_version(const struct target *target, const struct target_module *module)
+{
+    for (size_t i = 0; i < target->dump->modules.count; i++)
+        if (target->dump->modules.data[i].base == module->base) return target->dump->modules.data[i].version;
+    return NULL;
+}
+
+static struct error *refuse_framework(const struct target *target, const struct target_module *module)
+{
+    const char *version = clr_file_version(target, module);
+
+    return error_create(ERROR_UNSUPPORTED,
+                        "'%s' is .NET Framework%s%s, whose structures are not read yet: only memory, native modules and threads",
+                        module->path, version ? " " : "", version ? version : "");
 }
 
 /* "10.0.12" out of ".../Microsoft.NETCore.App/10.0.12/libcoreclr.so"; NULL when the path has no such part. */
@@ -80,7 +108,6 @@ static struct error *clr_start(struct clr *clr)
 {
     struct descriptors descriptors;
 
-    /* Heap dumps lack its pages, older runtimes the export: the built-in tables are for both. */
     /* The runtime's file has it where a heap dump has not; the built-in tables do without both. */
     images_probe_begin();
     error_destroy(descriptors_read(clr->target, clr->module, &clr->arena, &descriptors));
@@ -107,6 +134,8 @@ struct error *clr_open(struct target *target, unsigned n, struct clr **ret)
                             target->modules.count, target->is_windows ? "coreclr.dll" : "libcoreclr.so");
     if (n >= count || n >= ARRAY_LENGTH(indices))
         return error_create(ERROR_USAGE, "there is no runtime %u: the process has %zu, counted from 0", n, count);
+    if (module_is_framework(target, &target->modules.data[indices[n]]))
+        return refuse_framework(target, &target->modules.data[indices[n]]);
     clr = calloc(1, sizeof(*clr));
     if (!clr) return &error_enomem;
     arena_init(&clr->arena);

@@ -79,9 +79,12 @@ struct clr {
 
 /*
  * The runtimes of a process: indices into target->modules. Single-file executables are found by their exports.
- * Returns how many there are; at most `max` are stored.
+ * Those of .NET Framework, which clr_open refuses, come last. Returns how many there are; at most `max` are stored.
  */
 size_t clr_find_runtimes(const struct target *target, size_t *indices, size_t max);
+
+/* A module's version by its file's resource, as the dump tells it ("10.0.1426.52326"); borrowed, NULL when it does not. */
+const char *clr_file_version(const struct target *target, const struct target_module *module);
 
 /* Opens the `n`-th runtime (0-based). Errors say what was tried and what is missing. */
 struct error *clr_open(struct target *target, unsigned n, struct clr **ret);

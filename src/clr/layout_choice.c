@@ -192,10 +192,8 @@ static const struct layout_build *find_build(const struct target_module *module)
 /* The major version by the runtime's path ("10.0.12"), else its file version, else 0. */
 static uint32_t major_hint(const struct clr *clr)
 {
-    const char *version = clr->version;
+    const char *version = clr->version ? clr->version : clr_file_version(clr->target, clr->module);
 
-    for (size_t i = 0; !version && i < clr->target->dump->modules.count; i++)
-        if (clr->target->dump->modules.data[i].base == clr->module->base) version = clr->target->dump->modules.data[i].version;
     return version ? (uint32_t)strtoul(version, NULL, 10) : 0;
 }
 

@@ -74,6 +74,7 @@ static struct error *runtimes_next(void *cursor_, struct value *row, bool *more_
         return NULL;
     }
     if (err == &error_enomem) return err;
+    value_text(&row[VERSION], clr_file_version(cursor->target, module));
     text_clear(&cursor->problem);
     text_puts(&cursor->problem, error_message(err));
     error_destroy(err);

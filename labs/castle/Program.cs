@@ -14,7 +14,7 @@ for (var i = 0; i < count; i++)
 {
     switch (i % 3)
     {
-        case 0: Use(i, ProxyFactory.Make<IPatientService>(patients, variant)).Register($"Patient {i}", new DateOnly(1970, 1, 1)); break;
+        case 0: Use(i, ProxyFactory.Make<IPatientService>(patients, variant)).Register($"Patient {i}", new DateTime(1970, 1, 1)); break;
         case 1: Use(i, ProxyFactory.Make<IDrugService>(drugs, variant)).Dispense("ASA-100", 1); break;
         default: Use(i, ProxyFactory.Make<IBillingService>(billing, variant)).Charge(i, 12.50m); break;
     }

@@ -2,7 +2,7 @@ namespace Labs.Castle;
 
 public interface IPatientService
 {
-    string Register(string name, DateOnly born);
+    string Register(string name, DateTime born);
     string? Find(int id);
 }
 
@@ -23,7 +23,7 @@ public sealed class PatientService : IPatientService
 {
     private readonly List<string> patients = [];
 
-    public string Register(string name, DateOnly born)
+    public string Register(string name, DateTime born)
     {
         patients.Add($"{name} ({born:yyyy})");
         return patients[^1];

@@ -17,7 +17,11 @@ static class Threads
     private static readonly AsyncLocal<string> ambient = new();
     private static readonly ManualResetEvent never = new(false);
     private static readonly object owned = new();
+#if NET9_0_OR_GREATER
     private static readonly Lock modernLock = new();
+#else
+    private static readonly object modernLock = new();
+#endif
     public static Timer? Heartbeat;
 
     public static JsonObject Make()

@@ -6,7 +6,8 @@ import unittest
 
 import clrtrail
 
-FAMILY, BUILD_ID = b'NETCore.App/10.0.12/', re.compile(r'build_id: +([0-9a-f]{40})')
+VERSION, FAMILY = b'10.0.12', b'NETCore.App/10.0.12/'
+BUILD_ID = re.compile(r'build_id: +([0-9a-f]{40})')
 # A library whose path is as long as that of a second runtime.
 OTHER, SECOND = b'host/fxr/10.0.12/libhostfxr.so', b'host/fxr/10.0.12/libcoreclr.so'
 PATHS_END = 200_000  # of the notes, where the kernel's list of mapped files is
@@ -28,8 +29,21 @@ class OtherRuntimes(unittest.TestCase):
         self.addCleanup(path.unlink)
         return path
 
+    def claiming(self, version):
+        """The fixture under another version and an unknown build-id, so that no image file of its runtime is taken either."""
+        self.assertEqual(len(version), len(VERSION))
+        return self.bytes.replace(FAMILY, FAMILY.replace(VERSION, version)).replace(self.build_id, bytes(19) + b'\1')
+
     def newer(self):
-        return self.bytes.replace(FAMILY, FAMILY.replace(b'10.', b'99.')).replace(self.build_id, bytes(19) + b'\1')
+        return self.claiming(b'99.0.12')
+
+    def test_wrong_tables_are_rejected(self):
+        for version in (b'3.1.012', b'8.0.012', b'9.0.012'):
+            with self.subTest(version):
+                dump = self.written(self.claiming(version))
+                runtime, = clrtrail.document(dump, 'runtimes')['rows']
+                self.assertEqual((runtime['layout'], runtime['problem']), ('linux-x64-10.0', None))
+                self.doCleanups()
 
     def findings(self, dump, *options):
         return [(row['rule'], row['certainty'], row['count']) for row in clrtrail.document(dump, 'findings', *options)['rows']]

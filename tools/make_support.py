@@ -21,7 +21,8 @@ Made by `tools/make_support.py` from the tables in `src/clr/layouts`; CI fails w
 
 A build is *proven* when dumps of it were read and compared with ClrMD driving the build's own DAC, value by value: modules, types with their names, objects and
 bytes by type, GC segments, loader heap and code heap blocks, threads, handles; the minidumps by totals, the most frequent types and the kinds of heaps. Tables are chosen by the build (ELF build-id; timestamp and size of the PE image) where it is
-one of these, else by major version, and then checked against the dump before they are used; `clrtrail DUMP layouts_used` says which way it was, row by row.
+one of these, else by major version, and then checked against the dump before they are used; `clrtrail DUMP layouts_used` says which way it was, row by row. `./dev labs --matrix` makes dumps of 3.1, 8, 9 and 10 on Linux anew, heap and full, with
+each GC, and compares all of it again, together with the minidumps at hand.
 '''
 TAIL = '''
 ## Not proven on a real dump
@@ -29,11 +30,12 @@ TAIL = '''
 | what | what happens |
 |---|---|
 | other builds of the versions above | the version's table, if its structures agree with the dump; what servicing is known to move (entries of the DAC table) is found by shape |
-| .NET 5 and 7 | the nearest table whose structures agree with the dump, else what needs no runtime: memory, native modules, threads |
-| .NET 3.1 on Windows | as .NET 5 and 7; no runtime pack of it could be had |
+| .NET 5 and 7, .NET 6 on Linux | no table: no runtime of them could be had to prove one with. The nearest table whose structures agree with the dump, else what needs no runtime: memory, native modules, threads |
+| .NET 3.1 on Windows | the same |
+| a runtime newer than any table | the same; tried with dumps that claim to be .NET 99, alike and unlike |
 | .NET 11 | its own descriptor (with its sub-descriptors), over the nearest table; tried with descriptors made in tests |
 | arm64, musl | what needs no registers reads the same structures by the descriptor (.NET 9 and later); no real dump was seen |
-| .NET Framework 4 | recognised, its structures are not read |
+| .NET Framework | recognised, with its version; its structures are not read: memory, native modules and threads only |
 '''
 
 

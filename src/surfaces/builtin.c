@@ -10,6 +10,7 @@
 #include "surfaces/run_query.h"
 #include "surfaces/shell.h"
 #include "surfaces/snapshot.h"
+#include "surfaces/watch.h"
 
 /* A row a line has no place for the ledger: these forms are the relation `findings`. */
 static struct error *print_findings(struct run *run, unsigned format)
@@ -82,6 +83,15 @@ const struct builtin builtins[] = {
       "Seekable zstd when FILE ends in .zst, of mode 0600. Code of native libraries and content of mapped files stay behind; "
       "minidumps are only compressed. Every answer is the same as of the dump.",
       true, 2, 2, run_slim },
+    { "watch", "[--every 60s] [--count N] [--db FILE] [--types N] [--full] [--snapshot-when 'total > 2GB' -o FILE]",
+      "measure a running process again and again, and say what grows",
+      "Resident memory, objects by generation, assemblies, handles and threads each time; the account of all memory as often as it "
+      "fits "
+      "into 0.1 % of a processor, with --full each time; with --types the N largest types. Shows the course of each, what grows, "
+      "how "
+      "fast, and when the limit of its container or of the machine is reached. --db keeps the numbers in an SQLite database; "
+      "--snapshot-when writes one snapshot (as `snapshot --heap` does) when a metric first passes a value. Ctrl-C ends it.",
+      true, 0, WATCH_ARGUMENTS_MAX, run_watch, .opens_itself = true },
     { "help", "[COMMAND]", "explain one command, or list them all",
       "--man prints the manual page, --completion bash a completion script.", false, 0, 2, run_help },
     { "version", "", "print the version", NULL, false, 0, 0, run_version },

@@ -11,9 +11,10 @@ struct builtin {
     const char *usage; /* arguments: "N"; "" for none */
     const char *summary;
     const char *description; /* for its help; NULL for none */
-    bool needs_dump;
-    unsigned least, most; /* arguments */
+    bool needs_dump;         /* a TARGET stands before it */
+    unsigned least, most;    /* arguments */
     struct error *(*run)(struct run *run, const struct options *options, const struct words *words);
+    bool opens_itself; /* as often as it wants to */
 };
 
 extern const struct builtin builtins[]; /* ends with a NULL name */

@@ -126,7 +126,8 @@ void command_line_append(const struct command_line *command, struct text *text)
 bool command_line_needs_dump(const struct command_line *command)
 {
     if (command->options.help) return false;
-    return command->builtin ? command->builtin->needs_dump : !command->match.relation->without_dump;
+    return command->builtin ? command->builtin->needs_dump && !command->builtin->opens_itself
+                            : !command->match.relation->without_dump;
 }
 
 /* ---- printing ---- */

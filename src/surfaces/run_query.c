@@ -29,9 +29,16 @@ void run_watch_certainty(struct run *run, const struct relation *relation, struc
 
 struct error *run_query(struct run *run, const char *name, const char *where, struct query **ret)
 {
+    return run_query_sorted(run, name, where, NULL, ret);
+}
+
+struct error *run_query_sorted(struct run *run, const char *name, const char *where, const char *sort, struct query **ret)
+{
     static const struct command plain = { 0 };
     const struct relation *relation = relation_find(run->relations, name);
-    struct query_options options = { .view = QUERY_DATA, .where = where, .gaps = run->gaps, .progress = &run->line.progress };
+    struct query_options options = {
+        .view = QUERY_DATA, .where = where, .sort = sort, .gaps = run->gaps, .progress = &run->line.progress
+    };
     struct query *query = NULL;
     struct error *err;
 

@@ -10,6 +10,8 @@
 
 /* A query over all rows and columns of the relation `name`, begun. `where` may be NULL. Errors: ERROR_NOT_FOUND. */
 struct error *run_query(struct run *run, const char *name, const char *where, struct query **ret);
+/* The same, in an order as --sort says it; NULL: the relation's. */
+struct error *run_query_sorted(struct run *run, const char *name, const char *where, const char *sort, struct query **ret);
 /* Makes `options` remember in `run` how certain the findings of `relation` are; does nothing for other relations. */
 void run_watch_certainty(struct run *run, const struct relation *relation, struct query_options *options);
 

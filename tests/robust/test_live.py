@@ -1,10 +1,12 @@
 """Live processes: what is read of them, and that they come out of it unharmed, whenever and however we end."""
+import contextlib
 import os
 import pathlib
 import random
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -64,9 +66,24 @@ class Victim:
         return None
 
 
+class Growing(Victim):
+    """It takes a MiB each 100 ms, and keeps it."""
+
+    def __enter__(self):
+        code = 'import time\nkept = []\nwhile True:\n    kept.append(bytearray(b"\\xa5" * (1 << 20)))\n    time.sleep(0.1)'
+        self.process = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
 # A process whose diagnostics port accepts, and then answers what it was told to.
 PORT = r'''
-import os, socket, sys
+import os, socket, sys, time
 path = f'{os.environ["TMPDIR"]}/dotnet-diagnostic-{os.getpid()}-1-socket'
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(path)
@@ -75,26 +92,40 @@ print('ready', flush=True)
 while True:
     connection, _ = listener.accept()
     connection.recv(65536)
-    connection.sendall(bytes.fromhex(sys.argv[1]))
+    delay = float(sys.argv[2])
+    answer = bytes.fromhex(sys.argv[1])
+    for i in range(0, len(answer), 1 if delay else len(answer) or 1):
+        connection.sendall(answer[i:i + 1] if delay else answer)
+        time.sleep(min(delay, 3600))
     connection.close()
 '''
 
 
+class Listening:
+    """A process with that port in `folder`; `delay`: seconds between two bytes, for ever with 'inf'."""
+
+    def __init__(self, folder, answer, delay):
+        self.process = subprocess.Popen([sys.executable, '-c', PORT, answer.hex(), delay], stdout=subprocess.PIPE,
+                                        env={**os.environ, 'TMPDIR': str(folder.path)})
+
+    def __enter__(self):
+        self.process.stdout.readline()
+        return self.process
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+
+
 class Port(unittest.TestCase):
-    def answer(self, answer, expected):
-        with clrtrail.Folder() as folder:
-            process = subprocess.Popen([sys.executable, '-c', PORT, answer.hex()], stdout=subprocess.PIPE,
-                                       env={**os.environ, 'TMPDIR': str(folder.path)})
-            try:
-                process.stdout.readline()
-                done = clrtrail.run('snapshot', process.pid, '--port', '-o', folder.path / 'a.core.zst')
-                self.assertEqual(done.returncode, 2)
-                self.assertEqual(len(done.stderr.splitlines()), 1)
-                self.assertRegex(done.stderr, expected)
-                self.assertEqual([name for name in os.listdir(folder.path) if not name.endswith('-socket')], [])
-            finally:
-                process.kill()
-                process.communicate()
+    def answer(self, answer, expected, delay='0'):
+        with clrtrail.Folder() as folder, Listening(folder, answer, delay) as process:
+            done = clrtrail.run('snapshot', process.pid, '--port', '-o', folder.path / 'a.core.zst')
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+            self.assertRegex(done.stderr, expected)
+            self.assertEqual([name for name in os.listdir(folder.path) if not name.endswith('-socket')], [])
 
     def test_nonsense(self):
         self.answer(b'HTTP/1.1 400 Bad Request', 'something else than its protocol')
@@ -107,6 +138,28 @@ class Port(unittest.TestCase):
 
     def test_said_done_and_sent_nothing(self):
         self.answer(b'DOTNET_IPC_V1\0\x18\0\xff\x00\0\0\0\0\0\0', 'sent nothing')
+
+    def test_pieces(self):
+        """An answer that ends within its header, and one that promises more than comes."""
+        self.answer(b'DOTNET_IPC_V1\0\x18', 'hung up')
+        self.answer(b'DOTNET_IPC_V1\0\x18\0\xff\xff', 'hung up')
+        self.answer(b'DOTNET_IPC_V1\0\x04\0\xff\xff\0\0', 'message of 4 bytes')
+        self.answer(b'DOTNET_IPC_V1\0\x18\0\x09\x09\0\0\0\0\0\0', 'unknown message')
+
+    def test_slowly(self):
+        """A byte each 50 ms is an answer all the same."""
+        self.answer(b'DOTNET_IPC_V1\0\x18\0\xff\xff\0\0\x05\x40\x00\x80', '0x80004005', delay='0.05')
+
+    def test_not_at_all(self):
+        with clrtrail.Folder() as folder, Listening(folder, b'DOTNET', 'inf') as process:
+            run = subprocess.Popen([clrtrail.PROGRAM, 'snapshot', str(process.pid), '--port', '-o', str(folder.path / 'a.core.zst')],
+                                   stderr=subprocess.PIPE, text=True)
+            time.sleep(1)
+            self.assertIsNone(run.poll(), 'it waits')
+            run.send_signal(signal.SIGINT)
+            message = run.communicate(timeout=10)[1]
+            self.assertEqual((run.returncode, len(message.splitlines())), (130, 1), message)
+            self.assertEqual([name for name in os.listdir(folder.path) if not name.endswith('-socket')], [])
 
     def test_no_port(self):
         with Victim() as victim, clrtrail.Folder() as folder:
@@ -193,6 +246,21 @@ class Live(unittest.TestCase):
             self.assertEqual(os.listdir(folder.path), [])
             self.assert_unharmed(victim)
 
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which('unshare'), 'needs root')
+    def test_full_file_system(self):
+        """A disk of 1 MB, full before the end: nothing is left on it."""
+        with Victim() as victim, clrtrail.Folder() as folder:
+            script = 'mount -t tmpfs -o size=1m full "$1" || exit 77; "$2" snapshot "$3" -o "$1/$4"; echo $?; ls -A "$1"'
+            for name in ('a.core', 'a.core.zst'):
+                # What is packed well fits into a MB: the victim's memory is not all the same.
+                done = subprocess.run(['unshare', '-m', 'bash', '-c', script, 'sh', str(folder.path), clrtrail.PROGRAM, str(victim.pid), name],
+                                      capture_output=True, text=True)
+                if done.returncode == 77:
+                    self.skipTest('may not mount')
+                self.assertEqual(done.stdout, '2\n', done.stderr)
+                self.assertIn('No space left', done.stderr)
+                self.assert_unharmed(victim)
+
     def test_ps_leaves_out_what_is_no_dotnet(self):
         with Victim() as victim:
             self.assertNotIn(victim.pid, [row['pid'] for row in clrtrail.document('ps')['rows']])
@@ -246,6 +314,78 @@ class Live(unittest.TestCase):
                 self.assertIn(run.wait(60), (0, 2))
                 process.kill()
                 process.communicate()
+
+    def watch(self, victim, *arguments):
+        done = clrtrail.run(f'pid:{victim.pid}', 'watch', *arguments)
+        if 'built without SQLite' in done.stderr:
+            self.skipTest('built without SQLite')
+        return done
+
+    def test_watch_tells_what_grows(self):
+        with clrtrail.Folder() as folder, Growing() as growing:
+            path, snapshot = folder.path / 'w.db', folder.path / 'a.core.zst'
+            done = self.watch(growing, '--every', '200ms', '--count', '15', '--full', '--db', path,
+                              '--snapshot-when', 'total > 1', '-o', snapshot)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r'(?m)^resident +\d.* \+[\d.]+ MiB +\+')
+            self.assertRegex(done.stdout, r'(?m)^limit: .* reaches in \d')
+            self.assertRegex(done.stdout, r'(?m)^own cost: \d+ ms .* 15 of 15 times$')
+            self.assertEqual(sum(line.startswith('20') for line in done.stdout.splitlines()), 15)
+            self.assertEqual([stat.S_IMODE(file.stat().st_mode) for file in (path, snapshot)], [0o600, 0o600])
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                values = [row[0] for row in database.execute(
+                    "SELECT value FROM value JOIN metric ON metric.id = metric WHERE name = 'resident' ORDER BY sample")]
+            self.assertEqual(len(values), 15)
+            self.assertGreater(values[-1], values[0] + (4 << 20))
+            self.assertTrue(clrtrail.document(snapshot, 'mappings')['rows'])
+            self.assertIsNone(growing.process.poll())
+
+    def test_watch_ends_with_the_process(self):
+        with Victim() as victim:
+            run = subprocess.Popen([clrtrail.PROGRAM, f'pid:{victim.pid}', 'watch', '--every', '100ms'], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            line = run.stdout.readline()
+            victim.process.kill()
+            victim.process.wait()
+            output, message = run.communicate(timeout=60)
+            if 'built without SQLite' in message:
+                self.skipTest('built without SQLite')
+            self.assertRegex(line, 'resident')
+            self.assertEqual(run.returncode, 0, message)
+            self.assertIn('the process has ended', message)
+            self.assertIn('own cost', output)
+
+    def test_watch_is_interrupted(self):
+        with Victim() as victim:
+            run = subprocess.Popen([clrtrail.PROGRAM, f'pid:{victim.pid}', 'watch', '--every', '1h'], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            line = run.stdout.readline()
+            run.send_signal(signal.SIGINT)
+            output, message = run.communicate(timeout=60)
+            if 'built without SQLite' in message:
+                self.skipTest('built without SQLite')
+            self.assertEqual((run.returncode, message), (0, ''))
+            self.assertIn('own cost', output)
+            self.assert_unharmed(victim)
+
+    def test_watch_says_what_is_wrong(self):
+        with Victim() as victim, clrtrail.Folder() as folder:
+            notes = folder.write('notes', 'mine\n' * 100)
+            for arguments in (['--every', '1d'], ['--snapshot-when', 'total > 1'], ['--db'], ['--db', notes], ['--json'], ['more'],
+                              ['--snapshot-when', 'total', '-o', folder.path / 'a.core']):
+                done = self.watch(victim, *arguments)
+                self.assertIn(done.returncode, (1, 2), arguments)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertEqual(notes.read_text(), 'mine\n' * 100)
+            self.assertEqual(os.listdir(folder.path), ['notes'])
+
+    def test_process_tells_what_the_kernel_tells(self):
+        with Victim() as victim:
+            row, = clrtrail.document(f'pid:{victim.pid}', 'process')['rows']
+            self.assertEqual(row['pid'], victim.pid)
+            self.assertAlmostEqual(row['resident'], int(victim.status('VmRSS').split()[0]) << 10, delta=8 << 20)
+            self.assertLess(abs(row['started'] - time.time()), 60)
+            self.assertGreater(row['limit'], row['resident'])
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which('setpriv'), 'needs root')
     def test_missing_right(self):

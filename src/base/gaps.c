@@ -73,7 +73,18 @@ void gaps_add(struct gaps *gaps, const char *what, uint64_t addr, uint64_t count
     va_end(args);
     pthread_mutex_lock(&gaps->lock);
     gaps_count(gaps, what, addr, count, why);
+    gaps->added++;
     pthread_mutex_unlock(&gaps->lock);
+}
+
+uint64_t gaps_added(struct gaps *gaps)
+{
+    uint64_t ret;
+
+    pthread_mutex_lock(&gaps->lock);
+    ret = gaps->added;
+    pthread_mutex_unlock(&gaps->lock);
+    return ret;
 }
 
 void gaps_add_error(struct gaps *gaps, const char *what, struct error *err)

@@ -25,6 +25,7 @@ struct gaps {
     pthread_mutex_t lock;
     VEC(struct gap) list; /* in the order of what, why */
     uint64_t not_kept;    /* different gaps beyond GAPS_MAX */
+    uint64_t added;       /* calls of gaps_add: has anything been missed since? */
 };
 
 void gaps_init(struct gaps *gaps);
@@ -32,6 +33,8 @@ void gaps_deinit(struct gaps *gaps);
 /* Counts `count` more of (what, why). `gaps` may be NULL. */
 void gaps_add(struct gaps *gaps, const char *what, uint64_t addr, uint64_t count, const char *why_format, ...)
     __attribute__((format(printf, 5, 6)));
+/* How often something was missed so far: equal twice, nothing was in between. */
+uint64_t gaps_added(struct gaps *gaps);
 /* Counts the error as a gap and destroys it; NULL is ignored. */
 void gaps_add_error(struct gaps *gaps, const char *what, struct error *err);
 

@@ -537,3 +537,16 @@ struct error *gc_heaps_init(struct clr *clr, struct gc_heaps *ret)
     if (err) gc_heaps_deinit(ret);
     return err;
 }
+
+uint64_t gc_heaps_hash(const struct gc_heaps *heaps)
+{
+    uint64_t hash = heaps->segments.count;
+
+    for (size_t i = 0; i < heaps->segments.count; i++) {
+        const struct gc_segment *segment = &heaps->segments.data[i];
+
+        hash = map_hash(hash ^ map_hash(segment->start)) + segment->end;
+        hash = map_hash(hash) + (uint64_t)segment->generation;
+    }
+    return hash;
+}

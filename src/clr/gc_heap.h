@@ -80,6 +80,8 @@ bool gc_vars_check(const struct memory *memory, uint64_t addr, struct gc_vars *r
  */
 struct error *gc_heaps_init(struct clr *clr, struct gc_heaps *ret);
 void gc_heaps_deinit(struct gc_heaps *heaps);
+/* Equal for equal segments: the context of what a walk over them found. */
+uint64_t gc_heaps_hash(const struct gc_heaps *heaps);
 
 const char *gc_generation_name(enum gc_generation generation);
 

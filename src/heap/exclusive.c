@@ -143,7 +143,7 @@ struct error *exclusive_sizes(const struct graph *graph, const struct gc_heaps *
     memset(ret, 0, ((size_t)group_count + 1) * sizeof(*ret));
     map_init(&labels.slots);
     map_init(&labels.arrays);
-    progress_start(progress, "finding what roots hold alone", graph->live_count);
+    progress_start(progress, "finding what roots hold alone", graph->totals.live_count);
     labels.owners = malloc(size);
     if (!labels.owners || !reference_types_init(&labels.types, graph->clr) || !find_slots(&labels)) err = &error_enomem;
     if (!err) {

@@ -35,22 +35,25 @@ static void seed_frozen(const struct graph *graph, const struct gc_heaps *heaps,
     }
 }
 
+static size_t weak_words(const struct graph *graph)
+{
+    return (size_t)graph->starts->object_count / 64 + 1;
+}
+
 /* What is reached only from the finalization queue, apart. */
 static struct error *run_weak(struct graph *graph, struct traversal *t)
 {
-    size_t words = (size_t)graph->starts->object_count / 64 + 1;
+    size_t words = weak_words(graph);
 
-    graph->live_count = t->count;
-    graph->live_bytes = t->bytes;
-    graph->weak = malloc(words * sizeof(*graph->weak));
-    if (!graph->weak) return &error_enomem;
+    graph->totals.live_count = t->count;
+    graph->totals.live_bytes = t->bytes;
     memcpy(graph->weak, t->reached, words * sizeof(*graph->weak));
     seed_roots(graph, t, ROOT_FINALIZER_QUEUE);
     TRY(traversal_run(t));
     for (size_t i = 0; i < words; i++)
         graph->weak[i] ^= t->reached[i];
-    graph->weak_count = t->count - graph->live_count;
-    graph->weak_bytes = t->bytes - graph->live_bytes;
+    graph->totals.weak_count = t->count - graph->totals.live_count;
+    graph->totals.weak_bytes = t->bytes - graph->totals.live_bytes;
     return NULL;
 }
 
@@ -64,29 +67,60 @@ static struct error *run_all(struct graph *graph, const struct gc_heaps *heaps, 
     return run_weak(graph, t);
 }
 
+/* What the numbers of roots mean, too. */
+static uint64_t context_of(const struct graph *graph)
+{
+    return graph->starts->hash ^ roots_hash(graph->roots);
+}
+
+static bool read_graph(struct graph *graph, const struct store *store)
+{
+    uint64_t context = context_of(graph);
+
+    return store_read(store, "live", context, &graph->totals, sizeof(graph->totals)) &&
+           store_read(store, "weak", context, graph->weak, weak_words(graph) * sizeof(*graph->weak)) &&
+           store_read(store, "parents", context, graph->parents, graph->starts->object_count * sizeof(*graph->parents));
+}
+
+static void offer_graph(const struct graph *graph, struct store *store)
+{
+    uint64_t context = context_of(graph);
+
+    store_offer(store, "live", context, &graph->totals, sizeof(graph->totals));
+    store_offer(store, "weak", context, graph->weak, weak_words(graph) * sizeof(*graph->weak));
+    store_offer(store, "parents", context, graph->parents, graph->starts->object_count * sizeof(*graph->parents));
+}
+
+static struct error *follow(struct graph *graph, const struct gc_heaps *heaps, struct progress *progress, struct store *store)
+{
+    uint64_t missed = gaps_added(graph->clr->gaps);
+    struct traversal traversal;
+    struct error *err;
+
+    memset(graph->parents, 0xff, ((size_t)graph->starts->object_count + 1) * sizeof(*graph->parents));
+    TRY(traversal_init(&traversal, graph->clr, graph->starts, &graph->dependents, graph->parents, progress));
+    progress_start(progress, "following references from the roots", graph->starts->object_count);
+    err = run_all(graph, heaps, &traversal);
+    progress_end(progress);
+    traversal_deinit(&traversal);
+    if (!err && gaps_added(graph->clr->gaps) == missed) offer_graph(graph, store);
+    return err;
+}
+
 struct error *graph_init(struct graph *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                         const struct roots *roots, const struct handle_table *handles, struct progress *progress)
+                         const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                         struct store *store)
 {
     static const struct handle_table no_handles;
-    struct traversal traversal;
     struct error *err;
 
     *ret = (struct graph) { .clr = clr, .starts = starts, .roots = roots };
     if (roots->list.count >= GRAPH_UNREACHED - 1 - starts->object_count)
         return error_create(ERROR_LIMIT, "more objects and roots than can be numbered: 2^32");
     ret->parents = large_array((size_t)starts->object_count + 1, sizeof(*ret->parents));
-    if (!ret->parents) return &error_enomem;
-    memset(ret->parents, 0xff, ((size_t)starts->object_count + 1) * sizeof(*ret->parents));
-    err = dependents_init(&ret->dependents, handles ? handles : &no_handles);
-    if (!err) err = traversal_init(&traversal, clr, starts, &ret->dependents, ret->parents, progress);
-    if (err) {
-        graph_deinit(ret);
-        return err;
-    }
-    progress_start(progress, "following references from the roots", starts->object_count);
-    err = run_all(ret, heaps, &traversal);
-    progress_end(progress);
-    traversal_deinit(&traversal);
+    ret->weak = malloc(weak_words(ret) * sizeof(*ret->weak));
+    err = ret->parents && ret->weak ? dependents_init(&ret->dependents, handles ? handles : &no_handles) : &error_enomem;
+    if (!err && !read_graph(ret, store)) err = follow(ret, heaps, progress, store);
     if (err) graph_deinit(ret);
     return err;
 }

@@ -26,13 +26,17 @@ struct graph {
     struct dependents dependents;
     uint32_t *parents;
     uint64_t *weak; /* bit by id: reached from the finalization queue only; NULL: no such object */
-    uint64_t live_count, live_bytes;
-    uint64_t weak_count, weak_bytes;
+    struct graph_totals {
+        uint64_t live_count, live_bytes;
+        uint64_t weak_count, weak_bytes;
+    } totals;
 };
 
-/* Errors: out of memory, cancelled, ERROR_LIMIT. `handles` may be NULL: no dependent handles are known. */
+/* Follows all references, unless the store has what that gave; it may be NULL. Errors: out of memory, cancelled, ERROR_LIMIT.
+ * `handles` may be NULL: no dependent handles are known. */
 struct error *graph_init(struct graph *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                         const struct roots *roots, const struct handle_table *handles, struct progress *progress);
+                         const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                         struct store *store);
 void graph_deinit(struct graph *graph);
 
 /* Would the object at `addr` outlive a full GC? False also when there is no object. */

@@ -76,6 +76,19 @@ static int compare_rows(const void *a, const void *b)
     return left->mt_addr < right->mt_addr ? -1 : left->mt_addr > right->mt_addr;
 }
 
+static void add_up(struct histogram *ret)
+{
+    for (size_t i = 0; i < ret->rows.count; i++) {
+        const struct histogram_row *row = &ret->rows.data[i];
+
+        ret->object_count += row->count;
+        ret->object_bytes += row->bytes;
+        if (!row->is_free) continue;
+        ret->free_count += row->count;
+        ret->free_bytes += row->bytes;
+    }
+}
+
 static struct error *histogram_merge(struct histogram *ret, struct histogram_job *job)
 {
     struct object_types *all = &job->types[0];
@@ -97,13 +110,9 @@ static struct error *histogram_merge(struct histogram *ret, struct histogram_job
 
         if (!type->count) continue;
         if (!vec_push(&ret->rows, row)) return &error_enomem;
-        ret->object_count += row.count;
-        ret->object_bytes += row.bytes;
-        if (!row.is_free) continue;
-        ret->free_count += row.count;
-        ret->free_bytes += row.bytes;
     }
     vec_sort(&ret->rows, compare_rows);
+    add_up(ret);
     return NULL;
 }
 
@@ -156,6 +165,33 @@ struct error *histogram_init(struct histogram *ret, const struct clr *clr, const
     free(job.segments);
     if (err) histogram_deinit(ret);
     return err;
+}
+
+static bool read_rows(struct histogram *ret, uint64_t context, const struct store *store)
+{
+    size_t size = store_size(store, "types", context), count = size / sizeof(*ret->rows.data);
+
+    *ret = (struct histogram) { 0 };
+    if (!count || !vec_reserve(&ret->rows, count)) return false;
+    ret->rows.count = count;
+    if (store_read(store, "types", context, ret->rows.data, size)) {
+        add_up(ret);
+        return true;
+    }
+    histogram_deinit(ret);
+    return false;
+}
+
+struct error *histogram_of_heap(struct histogram *ret, const struct clr *clr, const struct gc_heaps *heaps, unsigned threads,
+                                struct progress *progress, struct store *store)
+{
+    uint64_t context = gc_heaps_hash(heaps), missed = gaps_added(clr->gaps);
+
+    if (read_rows(ret, context, store)) return NULL;
+    TRY(histogram_init(ret, clr, heaps, threads, progress, NULL, NULL));
+    if (gaps_added(clr->gaps) == missed)
+        store_offer(store, "types", context, ret->rows.data, ret->rows.count * sizeof(*ret->rows.data));
+    return NULL;
 }
 
 void histogram_deinit(struct histogram *histogram)

@@ -6,6 +6,7 @@
 #define CLRTRAIL_HEAP_HISTOGRAM_H
 
 #include "base/progress.h"
+#include "heap/store.h"
 #include "heap/walk.h"
 
 struct histogram_row {
@@ -20,6 +21,9 @@ struct histogram {
     uint64_t free_count, free_bytes; /* part of the above */
 };
 
+/* The whole heap's, from the store if it is there. `store` may be NULL. */
+struct error *histogram_of_heap(struct histogram *ret, const struct clr *clr, const struct gc_heaps *heaps, unsigned threads,
+                                struct progress *progress, struct store *store);
 /* `take` tells which segments count; NULL: all. Errors: out of memory, cancelled. */
 struct error *histogram_init(struct histogram *ret, const struct clr *clr, const struct gc_heaps *heaps, unsigned threads,
                              struct progress *progress, bool (*take)(const void *user, const struct gc_segment *segment),

@@ -168,11 +168,11 @@ static void add_up(struct retained *ret, const struct dominators *dominators)
         if (idom != nobody)
             ret->sizes[idom] += ret->sizes[id];
         else
-            ret->live_bytes += ret->sizes[id];
+            ret->totals.live_bytes += ret->sizes[id];
     }
     for (uint32_t id = 0; id < nobody; id++)
         if (dominators->idoms[id] == DOMINATOR_NONE) ret->sizes[id] = 0;
-    ret->live_count = dominators->count;
+    ret->totals.live_count = dominators->count;
 }
 
 static struct error *compute(struct retained *ret, struct edge_builder *b, const struct gc_heaps *heaps, const struct roots *roots,
@@ -195,15 +195,14 @@ static struct error *compute(struct retained *ret, struct edge_builder *b, const
     return NULL;
 }
 
-struct error *retained_init(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                            const struct roots *roots, const struct handle_table *handles, struct progress *progress)
+static struct error *build(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
+                           const struct roots *roots, const struct handle_table *handles, struct progress *progress)
 {
     static const struct handle_table no_handles;
     struct edge_builder builder = { .starts = starts };
     struct dependents dependents;
     struct error *err = dependents_init(&dependents, handles ? handles : &no_handles);
 
-    *ret = (struct retained) { 0 };
     if (err) return err;
     builder.dependents = &dependents;
     progress_start(progress, "finding dominators", (uint64_t)starts->object_count);
@@ -215,6 +214,42 @@ struct error *retained_init(struct retained *ret, struct clr *clr, const struct 
     free(builder.sizes);
     reference_types_deinit(&builder.types);
     dependents_deinit(&dependents);
+    return err;
+}
+
+static bool read_retained(struct retained *ret, uint64_t context, const struct store *store)
+{
+    size_t count = ret->starts->object_count;
+
+    if (!count || store_size(store, "retained", context) != count * sizeof(*ret->sizes)) return false;
+    ret->idoms = large_array(count, sizeof(*ret->idoms));
+    ret->sizes = large_array(count, sizeof(*ret->sizes));
+    return ret->idoms && ret->sizes && store_read(store, "retained total", context, &ret->totals, sizeof(ret->totals)) &&
+           store_read(store, "dominators", context, ret->idoms, count * sizeof(*ret->idoms)) &&
+           store_read(store, "retained", context, ret->sizes, count * sizeof(*ret->sizes));
+}
+
+static void offer_retained(const struct retained *retained, uint64_t context, struct store *store)
+{
+    size_t count = retained->starts->object_count;
+
+    store_offer(store, "retained total", context, &retained->totals, sizeof(retained->totals));
+    store_offer(store, "dominators", context, retained->idoms, count * sizeof(*retained->idoms));
+    store_offer(store, "retained", context, retained->sizes, count * sizeof(*retained->sizes));
+}
+
+struct error *retained_init(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
+                            const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                            struct store *store)
+{
+    uint64_t context = starts->hash ^ roots_hash(roots), missed = gaps_added(clr->gaps);
+    struct error *err;
+
+    *ret = (struct retained) { .starts = starts };
+    if (read_retained(ret, context, store)) return NULL;
+    retained_deinit(ret);
+    err = build(ret, clr, heaps, starts, roots, handles, progress);
+    if (!err && gaps_added(clr->gaps) == missed) offer_retained(ret, context, store);
     return err;
 }
 

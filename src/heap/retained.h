@@ -16,12 +16,15 @@ struct retained {
     const struct heap_starts *starts; /* borrowed */
     uint32_t *idoms;                  /* by id; object_count: no single object; DOMINATOR_NONE: dead */
     uint64_t *sizes;                  /* by id: bytes; 0: dead */
-    uint64_t live_count, live_bytes;
+    struct retained_totals {
+        uint64_t live_count, live_bytes;
+    } totals;
 };
 
-/* Errors: out of memory, cancelled, ERROR_LIMIT (2^32 references). */
+/* `store` may be NULL. Errors: out of memory, cancelled, ERROR_LIMIT (2^32 references). */
 struct error *retained_init(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                            const struct roots *roots, const struct handle_table *handles, struct progress *progress);
+                            const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                            struct store *store);
 void retained_deinit(struct retained *retained);
 
 /* Retained bytes of the object at `addr`, 0 when it is dead or there is none. */

@@ -256,3 +256,16 @@ struct error *roots_init(struct roots *ret, struct clr *clr, const struct handle
     if (err) roots_deinit(ret);
     return err;
 }
+
+uint64_t roots_hash(const struct roots *roots)
+{
+    uint64_t hash = roots->list.count;
+
+    for (size_t i = 0; i < roots->list.count; i++) {
+        const struct root *root = &roots->list.data[i];
+
+        hash = map_hash(hash ^ map_hash(root->addr)) + root->object;
+        hash = map_hash(hash ^ root->kind);
+    }
+    return hash;
+}

@@ -40,6 +40,8 @@ struct roots {
 struct error *roots_init(struct roots *ret, struct clr *clr, const struct handle_table *handles,
                          const struct finalizables *finalizables, const struct heap_starts *starts);
 void roots_deinit(struct roots *roots);
+/* Equal for equal lists. */
+uint64_t roots_hash(const struct roots *roots);
 
 /* "static", "thread_static", "strong", "pinned", ..., "stack (conservative)", "finalizer", "finalizer_queue". */
 const char *root_kind_name(const struct root *root);

@@ -228,8 +228,33 @@ static struct error *walk_all(struct starts_job *job, unsigned threads)
     return err;
 }
 
+/* Leaves the lines zeroed when it returns false. */
+static bool read_lines(const struct heap_starts *starts, const struct store *store)
+{
+    size_t size = (size_t)starts->line_count * sizeof(*starts->lines);
+
+    if (!size || store_size(store, "starts", starts->hash) != size) return false;
+    if (store_read(store, "starts", starts->hash, starts->lines, size)) return true;
+    memset(starts->lines, 0, size);
+    return false;
+}
+
+static struct error *find_objects(struct starts_job *job, unsigned threads, struct store *store)
+{
+    struct heap_starts *starts = job->starts;
+    uint64_t missed = gaps_added(job->clr->gaps);
+
+    if (read_lines(starts, store)) return number_objects(starts);
+    TRY(walk_all(job, threads));
+    TRY(number_objects(starts));
+    /* What is missing would not be said a second time. */
+    if (gaps_added(job->clr->gaps) == missed)
+        store_offer(store, "starts", starts->hash, starts->lines, (size_t)starts->line_count * sizeof(*starts->lines));
+    return NULL;
+}
+
 struct error *heap_starts_init(struct heap_starts *ret, const struct clr *clr, const struct gc_heaps *heaps, unsigned threads,
-                               struct progress *progress)
+                               struct progress *progress, struct store *store)
 {
     struct starts_job job = { .starts = ret, .clr = clr, .heaps = heaps, .progress = progress };
     uint64_t budget = heap_limit(clr);
@@ -243,8 +268,10 @@ struct error *heap_starts_init(struct heap_starts *ret, const struct clr *clr, c
         remove_overlaps(ret, clr);
         if (!make_buckets(ret) || !make_lines(ret)) err = &error_enomem;
     }
-    if (!err) err = walk_all(&job, threads);
-    if (!err) err = number_objects(ret);
+    if (!err) {
+        ret->hash = gc_heaps_hash(heaps);
+        err = find_objects(&job, threads, store);
+    }
     if (err) heap_starts_deinit(ret);
     return err;
 }

@@ -14,6 +14,7 @@
 #include "base/progress.h"
 #include "clr/gc_heap.h"
 #include "heap/references.h"
+#include "heap/store.h"
 
 enum { LINE_WORDS = 7, LINE_BITS = 64 * LINE_WORDS, LINE_HEAP_BYTES = 8 * LINE_BITS };
 
@@ -40,13 +41,15 @@ struct heap_starts {
     uint32_t *buckets;
     uint64_t bucket_base, bucket_count;
     unsigned bucket_shift;
+    uint64_t hash; /* of the segments: the context of numbers in a store */
 };
 
 /*
- * Walks the heap. Errors: out of memory, cancelled, ERROR_LIMIT (2^32 objects or more). Parts that cannot be walked are gaps.
+ * Walks the heap, unless the store knows where its objects are. `store` may be NULL. Errors: out of memory, cancelled, ERROR_LIMIT
+ * (2^32 objects or more). Parts that cannot be walked are gaps.
  */
 struct error *heap_starts_init(struct heap_starts *ret, const struct clr *clr, const struct gc_heaps *heaps, unsigned threads,
-                               struct progress *progress);
+                               struct progress *progress, struct store *store);
 void heap_starts_deinit(struct heap_starts *starts);
 
 /* The chunk that holds `addr`, NULL if none. */

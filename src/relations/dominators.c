@@ -56,7 +56,7 @@ static struct error *dominators_begin(struct session *session, const struct requ
     TRY(session_clr(session, &cursor->clr));
     TRY(session_retained(session, &cursor->retained));
     id = cursor->retained->starts->object_count;
-    cursor->whole = cursor->retained->live_bytes;
+    cursor->whole = cursor->retained->totals.live_bytes;
     if (arguments[PARAMETER_OBJECT].given) {
         uint64_t addr = arguments[PARAMETER_OBJECT].u;
 

@@ -104,7 +104,7 @@ static struct error *retained_next(void *cursor_, struct value *row, bool *more_
     }
     if (!retained->sizes[id]) return NULL;
     value_u64(&row[RETAINED], retained->sizes[id]);
-    if (retained->live_bytes) value_share(&row[SHARE], (double)retained->sizes[id] / (double)retained->live_bytes);
+    if (retained->totals.live_bytes) value_share(&row[SHARE], (double)retained->sizes[id] / (double)retained->totals.live_bytes);
     dominator = heap_starts_addr(retained->starts, retained->idoms[id]);
     if (!dominator) return NULL;
     value_u64(&row[DOMINATOR], dominator);
@@ -125,8 +125,8 @@ static void retained_footer(void *cursor_, struct text *ret)
     const struct retained_cursor *cursor = cursor_;
 
     if (!cursor->retained) return;
-    text_printf(ret, "of %llu live objects, %llu bytes", (unsigned long long)cursor->retained->live_count,
-                (unsigned long long)cursor->retained->live_bytes);
+    text_printf(ret, "of %llu live objects, %llu bytes", (unsigned long long)cursor->retained->totals.live_count,
+                (unsigned long long)cursor->retained->totals.live_bytes);
 }
 
 static const struct column columns[] = {

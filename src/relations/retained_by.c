@@ -207,8 +207,8 @@ static struct error *by_objects(struct retained_by_cursor *cursor)
     uint32_t *keys;
 
     TRY(session_retained(cursor->session, &retained));
-    cursor->live_bytes = retained->live_bytes;
-    cursor->live_count = retained->live_count;
+    cursor->live_bytes = retained->totals.live_bytes;
+    cursor->live_count = retained->totals.live_count;
     keys = calloc((size_t)retained->starts->object_count + 1, sizeof(*keys));
     if (!keys) return &error_enomem;
     err = assign(cursor, retained, keys);
@@ -271,8 +271,8 @@ static struct error *by_roots(struct retained_by_cursor *cursor)
     struct error *err;
 
     TRY(session_graph(cursor->session, &graph));
-    cursor->live_bytes = graph->live_bytes;
-    cursor->live_count = graph->live_count;
+    cursor->live_bytes = graph->totals.live_bytes;
+    cursor->live_count = graph->totals.live_count;
     groups = malloc((graph->roots->list.count + 1) * sizeof(*groups));
     if (!groups) return &error_enomem;
     err = measure_roots(cursor, graph, groups);

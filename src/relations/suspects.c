@@ -36,7 +36,7 @@ static struct error *suspects_begin(struct session *session, const struct reques
     TRY(session_graph(session, &cursor->graph));
     TRY(session_retained(session, &cursor->retained));
     if (!dominator_tree_init(&tree, cursor->retained)) return &error_enomem;
-    err = suspects_init(&cursor->suspects, cursor->clr, &tree, cursor->retained->live_bytes / PERCENT * percent,
+    err = suspects_init(&cursor->suspects, cursor->clr, &tree, cursor->retained->totals.live_bytes / PERCENT * percent,
                         session_progress(session));
     dominator_tree_deinit(&tree);
     return err;
@@ -51,9 +51,9 @@ static void number_of(struct text *ret, uint64_t count, const char *what)
 static void end_sentence(struct suspects_cursor *cursor, uint64_t bytes)
 {
     number_of(&cursor->sentence, bytes, " bytes");
-    if (cursor->retained->live_bytes)
+    if (cursor->retained->totals.live_bytes)
         text_printf(&cursor->sentence, ", %.0f %% of all that is alive",
-                    100.0 * (double)bytes / (double)cursor->retained->live_bytes);
+                    100.0 * (double)bytes / (double)cursor->retained->totals.live_bytes);
 }
 
 /* "static His.Cache.all keeps Dictionary`2 7f..: below its Entry[] 7f.. lie 21,034 Proxy that hold ..." */
@@ -123,7 +123,8 @@ static struct error *suspects_next(void *cursor_, struct value *row, bool *more_
     text_clear(&cursor->child);
     text_clear(&cursor->sentence);
     value_u64(&row[RETAINED], suspect->retained);
-    if (cursor->retained->live_bytes) value_share(&row[SHARE], (double)suspect->retained / (double)cursor->retained->live_bytes);
+    if (cursor->retained->totals.live_bytes)
+        value_share(&row[SHARE], (double)suspect->retained / (double)cursor->retained->totals.live_bytes);
     if (suspect->like_mt) {
         text_puts(&cursor->child, clr_type_name(cursor->clr, suspect->like_mt));
         value_text(&row[CHILD_TYPE], text_cstr(&cursor->child));

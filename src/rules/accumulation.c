@@ -277,7 +277,7 @@ static struct error *report_largest(struct accumulation *a, const struct candida
     const char *collection = finding_text(f, "%s", clr_object_type_name(a->clr, candidate->addr));
     struct finding *finding = findings_add(
         f, &(struct finding) { .rule = "accumulation", .kind = "managed", .doc = "docs/causes/accumulation.md" });
-    double share = 100.0 * (double)candidate->retained / (double)a->retained->live_bytes;
+    double share = 100.0 * (double)candidate->retained / (double)a->retained->totals.live_bytes;
     bool live;
 
     if (!finding) return &error_enomem;
@@ -314,7 +314,8 @@ static struct error *look(struct accumulation *a)
         TRY(measure(a, candidate));
         if (!largest || candidate->retained > largest->retained) largest = candidate;
     }
-    if (!largest || largest->retained < BYTES_LARGE || largest->retained < a->retained->live_bytes / SHARE_LARGE) return NULL;
+    if (!largest || largest->retained < BYTES_LARGE || largest->retained < a->retained->totals.live_bytes / SHARE_LARGE)
+        return NULL;
     return report_largest(a, largest);
 }
 

@@ -15,6 +15,7 @@
 #include "heap/retained.h"
 #include "heap/roots.h"
 #include "heap/starts.h"
+#include "session/index.h"
 #include "session/ledger.h"
 #include "target/target.h"
 
@@ -30,6 +31,8 @@ struct session {
     struct arena arena;
     struct target *target;
     uint64_t lost_pages; /* of the dump file, already counted as a gap */
+    struct store store;
+    bool index_tried, has_store;
     struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
     struct part handles_part, finalizables_part, starts_part, roots_part, graph_part, retained_part;
     struct clr *clr;
@@ -90,6 +93,10 @@ struct error *session_open(const struct session_options *options, struct session
 void session_close(struct session *session)
 {
     if (!session) return;
+    if (session->has_store) {
+        store_save(&session->store);
+        store_close(&session->store);
+    }
     retained_deinit(&session->retained);
     graph_deinit(&session->graph);
     roots_deinit(&session->roots);
@@ -184,13 +191,24 @@ struct error *session_gc_heaps(struct session *session, const struct gc_heaps **
     return NULL;
 }
 
+/* The index, opened with the first part that it may have; NULL: none is kept. */
+static struct store *session_store(struct session *session)
+{
+    if (!session->index_tried) {
+        session->index_tried = true;
+        session->has_store = index_open(&session->options, session->target->dump, &session->gc_heaps, session_threads(session),
+                                        &session->gaps, &session->store);
+    }
+    return session->has_store ? &session->store : NULL;
+}
+
 struct error *session_histogram(struct session *session, const struct histogram **ret)
 {
     const struct gc_heaps *heaps;
 
     TRY(session_gc_heaps(session, &heaps));
-    BUILD_PART(&session->histogram_part,
-               histogram_init(&session->histogram, clr, heaps, session_threads(session), session->options.progress, NULL, NULL));
+    BUILD_PART(&session->histogram_part, histogram_of_heap(&session->histogram, clr, heaps, session_threads(session),
+                                                           session->options.progress, session_store(session)));
     *ret = &session->histogram;
     return NULL;
 }
@@ -234,8 +252,8 @@ struct error *session_starts(struct session *session, const struct heap_starts *
     const struct gc_heaps *heaps;
 
     TRY(session_gc_heaps(session, &heaps));
-    BUILD_PART(&session->starts_part,
-               heap_starts_init(&session->starts, clr, heaps, session_threads(session), session->options.progress));
+    BUILD_PART(&session->starts_part, heap_starts_init(&session->starts, clr, heaps, session_threads(session),
+                                                       session->options.progress, session_store(session)));
     *ret = &session->starts;
     return NULL;
 }
@@ -266,7 +284,8 @@ struct error *session_graph(struct session *session, const struct graph **ret)
     TRY(session_starts(session, &starts));
     TRY(session_roots(session, &roots));
     error_destroy(session_handles(session, &handles)); /* that it failed was said when the roots were read */
-    BUILD_PART(&session->graph_part, graph_init(&session->graph, clr, heaps, starts, roots, handles, session->options.progress));
+    BUILD_PART(&session->graph_part,
+               graph_init(&session->graph, clr, heaps, starts, roots, handles, session->options.progress, session_store(session)));
     *ret = &session->graph;
     return NULL;
 }
@@ -282,8 +301,8 @@ struct error *session_retained(struct session *session, const struct retained **
     TRY(session_starts(session, &starts));
     TRY(session_roots(session, &roots));
     error_destroy(session_handles(session, &handles));
-    BUILD_PART(&session->retained_part,
-               retained_init(&session->retained, clr, heaps, starts, roots, handles, session->options.progress));
+    BUILD_PART(&session->retained_part, retained_init(&session->retained, clr, heaps, starts, roots, handles,
+                                                      session->options.progress, session_store(session)));
     *ret = &session->retained;
     return NULL;
 }

@@ -31,6 +31,7 @@ struct session_options {
     const char *sysroot;
     unsigned threads;          /* 0: as many as there are processors */
     bool hold;                 /* a live process stands still until the session is closed, by the same thread */
+    const char *index;         /* folder of its own for the index (heap/store.h); "": the user's cache; NULL: none */
     unsigned runtime;          /* which of several runtimes in the process, 0-based */
     struct progress *progress; /* may be NULL; borrowed */
 };

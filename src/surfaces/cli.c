@@ -21,8 +21,6 @@ static struct error *check_options(const struct options *options)
 {
     if (options->threads > 1024) return error_create(ERROR_USAGE, "--threads: at most 1024");
     if (options->runtime > 255) return error_create(ERROR_USAGE, "--runtime: at most 255");
-    if (options->index && strcmp(options->index, "auto") != 0 && strcmp(options->index, "off") != 0)
-        return error_create(ERROR_USAGE, "--index: this version keeps no index, only 'auto' and 'off' are understood");
     return NULL;
 }
 
@@ -61,6 +59,13 @@ static bool batch_needs_dump(const struct batch *batch)
 
 /* ---- running ---- */
 
+/* As the session takes it. */
+static const char *index_folder(const char *option)
+{
+    if (!option || !strcmp(option, "auto")) return "";
+    return strcmp(option, "off") == 0 ? NULL : option;
+}
+
 static struct error *open_target(struct run *run, const struct options *options)
 {
     struct session_options session_options = { .path = run->target,
@@ -69,6 +74,7 @@ static struct error *open_target(struct run *run, const struct options *options)
                                                .sysroot = options->sysroot,
                                                .threads = (unsigned)options->threads,
                                                .hold = options->stop,
+                                               .index = index_folder(options->index),
                                                .runtime = (unsigned)options->runtime,
                                                .progress = &run->line.progress };
     struct error *err;

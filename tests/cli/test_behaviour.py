@@ -241,5 +241,55 @@ class Output(unittest.TestCase):
         self.assertIn('total', re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', printed))
 
 
+class Index(unittest.TestCase):
+    """A second command reads what the first one found, and nobody notices but by the time it takes."""
+    COMMANDS = (('type_histogram',), ('roots',), ('retained', '--limit', '50'), ('diagnose',), ('collections', '--limit', '50'))
+
+    def setUp(self):
+        self.folder = clrtrail.Folder().__enter__()
+        self.addCleanup(self.folder.__exit__)
+        self.path = clrtrail.unpack(clrtrail.fixture(), self.folder.path)
+        self.index = self.folder.path / 'index'
+        self.env = {'XDG_CACHE_HOME': str(self.folder.path / 'cache')}
+
+    def answer(self, command, index):
+        done = clrtrail.run(self.path, *command, '--jsonl', '--index', index, env=self.env)
+        return done.stdout, done.stderr, done.returncode
+
+    def files(self):
+        return [path for path in self.index.iterdir() if path.suffix == '.index']
+
+    def test_the_answers_are_the_same(self):
+        for command in self.COMMANDS:
+            with self.subTest(command[0]):
+                expected = self.answer(command, 'off')
+                self.assertEqual([self.answer(command, self.index) for _ in range(3)], [expected] * 3)
+        self.assertEqual([path.stat().st_mode & 0o777 for path in self.files()], [0o600])
+
+    def test_a_changed_dump_has_another(self):
+        expected = self.answer(('type_histogram',), self.index)
+        self.path.write_bytes(self.path.read_bytes())
+        self.assertEqual(self.answer(('type_histogram',), self.index), expected)
+        self.assertEqual(len(self.files()), 2)
+
+    def test_a_damaged_one_is_thrown_away(self):
+        expected = self.answer(('retained', '--limit', '50'), self.index)
+        content = bytearray(self.files()[0].read_bytes())
+        for at in range(10, len(content), len(content) // 20):
+            content[at] ^= 0x41
+        self.files()[0].write_bytes(content)
+        self.assertEqual(self.answer(('retained', '--limit', '50'), self.index), expected)
+        self.assertNotEqual(self.files()[0].read_bytes(), content)
+
+    def test_a_folder_that_is_none_is_said(self):
+        _, errors, status = self.answer(('type_histogram',), self.path)
+        self.assertEqual(status, 0)
+        self.assertIn('no index is kept', errors)
+
+    def test_small_heaps_need_none(self):
+        self.answer(('type_histogram',), 'auto')
+        self.assertFalse((self.folder.path / 'cache').exists())
+
+
 if __name__ == '__main__':
     unittest.main()

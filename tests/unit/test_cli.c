@@ -86,7 +86,6 @@ static void wrong_usage_is_told_before_anything_is_opened(void **state)
     check("toys", EXIT_USAGE, "", "'toys' is a command and needs a dump");
     check("snapshot", EXIT_USAGE, "", "how to write it: snapshot N");
     check("snapshot 1", EXIT_USAGE, "", "needs -o FILE");
-    check("/nowhere/x.core --index /tmp/x", EXIT_USAGE, "", "--index");
 }
 
 static void a_dump_that_cannot_be_opened_is_one_line(void **state)

@@ -64,8 +64,8 @@ static void build(struct fixture *f)
 {
     const struct clr *clr = &f->heap.mock.clr;
 
-    assert_null(heap_starts_init(&f->starts, clr, &f->heap.heaps, 1, NULL));
-    assert_null(graph_init(&f->graph, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL));
+    assert_null(heap_starts_init(&f->starts, clr, &f->heap.heaps, 1, NULL, NULL));
+    assert_null(graph_init(&f->graph, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL, NULL));
 }
 
 static void fixture_deinit(struct fixture *f)
@@ -197,7 +197,8 @@ static void retained_size_is_what_is_lost_without_the_object(void **state)
         struct retained retained;
 
         random_heap(&f);
-        assert_null(retained_init(&retained, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, NULL));
+        assert_null(
+            retained_init(&retained, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, NULL, NULL));
         distances(&f, UINT32_MAX, with);
         for (uint32_t object = 0; object < f.count; object++) {
             uint64_t lost = 0;
@@ -207,8 +208,8 @@ static void retained_size_is_what_is_lost_without_the_object(void **state)
                 if (with[to] && !without[to]) lost += 16 + 8 * FIELDS;
             assert_int_equal(retained_size(&retained, f.objects[object]), with[object] ? lost : 0);
         }
-        assert_int_equal(retained.live_count, f.graph.live_count);
-        assert_int_equal(retained.live_bytes, f.graph.live_bytes);
+        assert_int_equal(retained.totals.live_count, f.graph.totals.live_count);
+        assert_int_equal(retained.totals.live_bytes, f.graph.totals.live_bytes);
         retained_deinit(&retained);
         fixture_deinit(&f);
     }
@@ -248,7 +249,7 @@ static void group_of_roots_holds_what_is_lost_without_them(void **state)
             lost_by_one += lost;
             memcpy(f.roots, roots, sizeof(roots));
         }
-        assert_int_equal(sizes[GROUPS].count, f.graph.live_count - lost_by_one);
+        assert_int_equal(sizes[GROUPS].count, f.graph.totals.live_count - lost_by_one);
         fixture_deinit(&f);
     }
 }
@@ -279,7 +280,8 @@ static void static_field_holds_its_object_alone(void **state)
 
 static void init_tree(struct fixture *f, struct retained *retained, struct dominator_tree *tree)
 {
-    assert_null(retained_init(retained, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL));
+    assert_null(
+        retained_init(retained, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL, NULL));
     assert_true(dominator_tree_init(tree, retained));
 }
 
@@ -441,8 +443,8 @@ static void object_of_the_finalization_queue_is_dead_but_has_a_path(void **state
     build(&f);
     assert_false(graph_is_live(&f.graph, f.objects[1]));
     assert_false(graph_is_live(&f.graph, f.objects[2]));
-    assert_int_equal(f.graph.live_count, 1);
-    assert_int_equal(f.graph.weak_count, 2);
+    assert_int_equal(f.graph.totals.live_count, 1);
+    assert_int_equal(f.graph.totals.weak_count, 2);
     assert_null(graph_path_to(&f.graph, f.objects[2], &path));
     assert_int_equal(path.objects.count, 2);
     assert_true(path.is_weak);
@@ -512,7 +514,7 @@ static void cancelled_graph_leaves_nothing_behind(void **state)
     root(&f, ROOT_STATIC, 0);
     build(&f);
     progress.cancelled = true;
-    err = graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, &progress);
+    err = graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, &progress, NULL);
     assert_non_null(err);
     assert_int_equal(err->code, ERROR_CANCELLED);
     assert_null(graph.parents);

@@ -49,7 +49,7 @@ static void fixture_init(struct fixture *f, uint32_t first, uint32_t second, uin
     put_random(f, mt, first, largest);
     mock_segment(&f->heap, SECOND + 8 * dice(8), GC_GEN0);
     put_random(f, mt, second, largest);
-    assert_null(heap_starts_init(&f->starts, &f->heap.mock.clr, &f->heap.heaps, 2, NULL));
+    assert_null(heap_starts_init(&f->starts, &f->heap.mock.clr, &f->heap.heaps, 2, NULL, NULL));
 }
 
 static void fixture_deinit(struct fixture *f)
@@ -156,7 +156,7 @@ static void empty_heap_has_no_objects(void **state)
 
     (void)state;
     mock_heap_init(&heap);
-    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL));
+    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL, NULL));
     assert_false(heap_starts_id(&starts, FIRST, &id));
     heap_starts_begin(&starts, &it);
     assert_false(heap_starts_next(&it, &addr, &chunk));
@@ -175,7 +175,7 @@ static void overlapping_segment_is_left_out_and_said(void **state)
     again = f.heap.heaps.segments.data[0];
     again.start += 24;
     assert_true(vec_push(&f.heap.heaps.segments, again));
-    assert_null(heap_starts_init(&f.starts, &f.heap.mock.clr, &f.heap.heaps, 1, NULL));
+    assert_null(heap_starts_init(&f.starts, &f.heap.mock.clr, &f.heap.heaps, 1, NULL, NULL));
     assert_int_equal(f.starts.object_count, 100);
     assert_int_not_equal(f.heap.mock.gaps.list.count, 0);
     fixture_deinit(&f);
@@ -190,7 +190,7 @@ static void segment_larger_than_the_dump_is_refused(void **state)
     mock_heap_init(&heap);
     mock_segment(&heap, FIRST, GC_GEN0);
     heap.heaps.segments.data[0].end = FIRST + (UINT64_C(1) << 45);
-    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL));
+    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL, NULL));
     assert_int_equal(starts.object_count, 0);
     assert_int_not_equal(heap.mock.gaps.list.count, 0);
     heap_starts_deinit(&starts);
@@ -213,7 +213,7 @@ static void objects_around_a_missing_page_are_found(void **state)
     last = mock_heap_object(&heap, mt, 10, 34);
     for (int i = 0; i < 8; i++)
         mock_heap_object(&heap, mt, 10, 34);
-    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL));
+    assert_null(heap_starts_init(&starts, &heap.mock.clr, &heap.heaps, 1, NULL, NULL));
     assert_true(heap_starts_id(&starts, first, &id));
     assert_true(heap_starts_id(&starts, last, &id));
     assert_int_equal(load_u64(heap_chunk_bytes(heap_chunk_at(&starts, last), last)), mt);

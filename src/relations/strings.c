@@ -1,33 +1,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "clr/gc_heap.h"
 #include "clr/method_table.h"
 #include "heap/walk.h"
+#include "managed/equal_content.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
-/*
- * Strings of the GC heap by content: one row a different text, with how often it is there. What is kept of each is 40 bytes; the
- * text stays in the dump.
- *
- *     String {MethodTable, u32 length, UTF-16 units}
- */
+/* Strings of the GC heap by content: one row a different text, with how often it is there. The text stays in the dump. */
 enum { STRING_LENGTH_OFF = 8, STRING_CHARS_OFF = 12, SHOWN_UNITS = 4096, PREVIEW_UNITS = 100 };
-
-struct distinct_string {
-    uint64_t hash;
-    uint64_t addr; /* of the first one */
-    uint64_t count, bytes;
-    uint32_t length;
-};
 
 struct strings_cursor {
     struct session *session;
     const struct clr *clr;
-    VEC(struct distinct_string) list;
-    struct map index; /* hash -> index + 1 in list */
+    struct equal_groups groups;
     size_t next;
     struct text value, preview;
     uint64_t columns_needed;
@@ -36,48 +23,27 @@ struct strings_cursor {
 
 enum { ADDRESS, LENGTH, VALUE, COUNT, SIZE, WASTED, PREVIEW };
 
-/* FNV-1a over 8 bytes at a time, then the rest; the length is part of it. */
-static uint64_t hash_units(const uint8_t *p, size_t size)
+static struct error *add_string(struct strings_cursor *cursor, const struct object *object)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ size;
+    uint32_t length;
+    bool read;
 
-    for (; size >= 8; p += 8, size -= 8)
-        hash = (hash ^ load_u64(p)) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
-    for (; size; p++, size--)
-        hash = (hash ^ *p) * UINT64_C(0x100000001b3);
-    return hash ^ hash >> 31;
-}
-
-static struct error *add_string(struct strings_cursor *cursor, uint64_t addr, uint64_t size)
-{
-    struct distinct_string string = { .addr = addr };
-    const uint8_t *units;
-    uint64_t *slot;
-    bool added;
-
-    if (!memory_try_u32(cursor->clr->memory, addr + STRING_LENGTH_OFF, &string.length)) return NULL;
-    units = memory_try_span(cursor->clr->memory, addr + STRING_CHARS_OFF, 2ull * string.length);
-    if (!units) {
-        gaps_add(session_gaps(cursor->session), "strings", addr, 1, "text not in the dump in one piece");
+    if (!memory_try_u32(cursor->clr->memory, object->addr + STRING_LENGTH_OFF, &length)) return NULL;
+    if (!equal_groups_add(&cursor->groups, object->type->mt_addr, object->addr, object->size, object->addr + STRING_CHARS_OFF,
+                          2ull * length, &read))
+        return &error_enomem;
+    if (!read) {
+        gaps_add(session_gaps(cursor->session), "strings", object->addr, 1, "text not in the dump in one piece");
         return NULL;
     }
-    string.hash = hash_units(units, 2 * (size_t)string.length);
-    slot = map_slot(&cursor->index, string.hash, &added);
-    if (!slot) return &error_enomem;
-    if (added) {
-        if (!vec_push(&cursor->list, string)) return &error_enomem;
-        *slot = cursor->list.count;
-    }
-    cursor->list.data[*slot - 1].count++;
-    cursor->list.data[*slot - 1].bytes += size;
     cursor->count++;
-    cursor->bytes += size;
+    cursor->bytes += object->size;
     return NULL;
 }
 
 static int compare_strings(const void *a, const void *b)
 {
-    const struct distinct_string *left = a, *right = b;
+    const struct equal_group *left = a, *right = b;
 
     if (left->bytes != right->bytes) return left->bytes > right->bytes ? -1 : 1;
     return left->addr < right->addr ? -1 : left->addr > right->addr;
@@ -101,13 +67,13 @@ static struct error *collect(struct strings_cursor *cursor, struct clr *clr, con
                 if (string_mt || object.type->component_size != 2 || strcmp(clr_type_name(clr, mt), "System.String") != 0) continue;
                 string_mt = mt;
             }
-            TRY(add_string(cursor, object.addr, object.size));
+            TRY(add_string(cursor, &object));
         }
         walk_report(&walk, session_gaps(cursor->session));
         progress_add(progress, heaps->segments.data[i].end - heaps->segments.data[i].start);
         if (progress_is_cancelled(progress)) return error_create(ERROR_CANCELLED, "cancelled");
     }
-    vec_sort(&cursor->list, compare_strings);
+    vec_sort(&cursor->groups.list, compare_strings);
     return NULL;
 }
 
@@ -123,11 +89,12 @@ static struct error *strings_begin(struct session *session, const struct request
     cursor->columns_needed = request->columns_needed;
     text_init(&cursor->value);
     text_init(&cursor->preview);
-    map_init(&cursor->index);
+    equal_groups_init(&cursor->groups, NULL);
     cursor->session = session;
     TRY(session_clr(session, &clr));
     TRY(session_gc_heaps(session, &heaps));
     cursor->clr = clr;
+    cursor->groups.memory = clr->memory;
     if (!object_types_init(&types, clr)) return &error_enomem;
     for (size_t i = 0; i < heaps->segments.count; i++)
         total += heaps->segments.data[i].end - heaps->segments.data[i].start;
@@ -139,24 +106,24 @@ static struct error *strings_begin(struct session *session, const struct request
 }
 
 /* The first `most` units of a string into `ret`, with an ellipsis when there are more. */
-static void read_value(const struct strings_cursor *cursor, const struct distinct_string *string, uint32_t most, struct text *ret)
+static void read_value(const struct strings_cursor *cursor, const struct equal_group *string, uint64_t most, struct text *ret)
 {
-    uint32_t shown = string->length < most ? string->length : most;
-    const uint8_t *units = memory_try_span(cursor->clr->memory, string->addr + STRING_CHARS_OFF, 2ull * shown);
+    uint64_t length = string->size / 2, shown = length < most ? length : most;
+    const uint8_t *units = memory_try_span(cursor->clr->memory, string->data, 2 * shown);
 
     text_clear(ret);
     if (units) text_append_utf16(ret, units, shown);
-    if (shown < string->length) text_puts(ret, "\xe2\x80\xa6");
+    if (shown < length) text_puts(ret, "\xe2\x80\xa6");
 }
 
 static struct error *strings_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct strings_cursor *cursor = cursor_;
-    const struct distinct_string *string;
+    const struct equal_group *string;
 
-    *more_ret = cursor->next < cursor->list.count;
+    *more_ret = cursor->next < cursor->groups.list.count;
     if (!*more_ret) return NULL;
-    string = &cursor->list.data[cursor->next++];
+    string = &cursor->groups.list.data[cursor->next++];
     if (cursor->columns_needed & 1 << VALUE) {
         read_value(cursor, string, SHOWN_UNITS, &cursor->value);
         value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
@@ -166,7 +133,7 @@ static struct error *strings_next(void *cursor_, struct value *row, bool *more_r
         value_textn(&row[PREVIEW], text_cstr(&cursor->preview), cursor->preview.length);
     }
     value_u64(&row[ADDRESS], string->addr);
-    value_u64(&row[LENGTH], string->length);
+    value_u64(&row[LENGTH], string->size / 2);
     value_u64(&row[COUNT], string->count);
     value_u64(&row[SIZE], string->bytes);
     value_u64(&row[WASTED], string->bytes - string->bytes / string->count);
@@ -179,8 +146,7 @@ static void strings_end(void *cursor_)
 
     text_deinit(&cursor->value);
     text_deinit(&cursor->preview);
-    map_deinit(&cursor->index);
-    vec_deinit(&cursor->list);
+    equal_groups_deinit(&cursor->groups);
 }
 
 static void strings_footer(void *cursor_, struct text *ret)
@@ -189,7 +155,7 @@ static void strings_footer(void *cursor_, struct text *ret)
 
     text_number(ret, cursor->count);
     text_puts(ret, " strings, ");
-    text_number(ret, cursor->list.count);
+    text_number(ret, cursor->groups.list.count);
     text_puts(ret, " different ones, ");
     text_number(ret, cursor->bytes);
     text_puts(ret, " bytes");

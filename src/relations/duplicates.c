@@ -1,0 +1,228 @@
+#include "clr/field_value.h"
+#include "heap/walk.h"
+#include "managed/equal_content.h"
+#include "relations/relation.h"
+#include "session/session.h"
+
+/* Strings and arrays of numbers that are there more than once. */
+enum { STRING_LENGTH_OFF = 8, PREVIEW_UNITS = 100, PREVIEW_ELEMENTS = 8 };
+
+/* How objects of a type are compared. */
+enum content { CONTENT_NONE, CONTENT_STRING, CONTENT_NUMBERS };
+
+struct duplicates_cursor {
+    struct session *session;
+    struct clr *clr;
+    struct equal_groups groups;
+    struct map contents; /* MethodTable -> enum content + 1 */
+    size_t next;
+    bool only_strings, only_arrays;
+    struct text preview;
+    uint64_t columns_needed;
+    uint64_t count, wasted; /* objects that equal another one, and their bytes without one of each */
+};
+
+enum { ADDRESS, TYPE, LENGTH, COUNT, SIZE, WASTED, PREVIEW };
+
+static enum content content_of(const struct duplicates_cursor *cursor, const struct clr_type *type)
+{
+    uint64_t value_mt;
+    uint8_t element;
+
+    if (clr_type_is_string(cursor->clr, type)) return cursor->only_arrays ? CONTENT_NONE : CONTENT_STRING;
+    if (!clr_type_is_array(type) || (type->flags & MT_FLAG_CONTAINS_POINTERS) || cursor->only_strings) return CONTENT_NONE;
+    element = clr_array_element(cursor->clr, type, &value_mt);
+    return element != ELEMENT_CLASS && element_type_size(element) == type->component_size ? CONTENT_NUMBERS : CONTENT_NONE;
+}
+
+static struct error *add_object(struct duplicates_cursor *cursor, const struct object *object)
+{
+    const struct memory *memory = cursor->clr->memory;
+    uint64_t mt_addr = object->type->mt_addr, known, start, size;
+    const struct clr_type *type;
+    uint32_t length;
+    bool read;
+
+    if (!map_get(&cursor->contents, mt_addr, &known)) {
+        type = clr_type_get(cursor->clr, mt_addr);
+        known = type ? content_of(cursor, type) : CONTENT_NONE;
+        if (!map_put(&cursor->contents, mt_addr, known)) return &error_enomem;
+    }
+    if (known == CONTENT_NONE || !memory_try_u32(memory, object->addr + STRING_LENGTH_OFF, &length)) return NULL;
+    /* Bounds and lower bounds of an array are compared, too: the count at +8 and all behind it, up to the next object's header. */
+    start = known == CONTENT_STRING ? STRING_DATA_OFF : OBJECT_COUNT_OFF;
+    size = known == CONTENT_STRING ? 2ull * length : object->size - 8 - OBJECT_COUNT_OFF;
+    if (!equal_groups_add(&cursor->groups, mt_addr, object->addr, object->size, object->addr + start, size, &read))
+        return &error_enomem;
+    if (!read) gaps_add(session_gaps(cursor->session), "duplicates", object->addr, 1, "content not in the dump in one piece");
+    return NULL;
+}
+
+static struct error *collect(struct duplicates_cursor *cursor, const struct gc_heaps *heaps, struct object_types *types)
+{
+    struct progress *progress = session_progress(cursor->session);
+
+    for (size_t i = 0; i < heaps->segments.count; i++) {
+        struct object object;
+        struct walk walk;
+
+        walk_init(&walk, cursor->clr, types, heaps, &heaps->segments.data[i]);
+        while (walk_next(&walk, &object))
+            if (!object.type->is_free && object.type->component_size) TRY(add_object(cursor, &object));
+        walk_report(&walk, session_gaps(cursor->session));
+        progress_add(progress, heaps->segments.data[i].end - heaps->segments.data[i].start);
+        if (progress_is_cancelled(progress)) return error_create(ERROR_CANCELLED, "cancelled");
+    }
+    return NULL;
+}
+
+static uint64_t wasted_bytes(const struct equal_group *group)
+{
+    return group->bytes - group->bytes / group->count;
+}
+
+static int compare_wasted(const void *a, const void *b)
+{
+    const struct equal_group *left = a, *right = b;
+    uint64_t left_wasted = wasted_bytes(left), right_wasted = wasted_bytes(right);
+
+    if (left_wasted != right_wasted) return left_wasted > right_wasted ? -1 : 1;
+    return left->addr < right->addr ? -1 : left->addr > right->addr;
+}
+
+/* Only what is there more than once, the most wasteful first. */
+static void keep_duplicates(struct duplicates_cursor *cursor)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < cursor->groups.list.count; i++) {
+        const struct equal_group *group = &cursor->groups.list.data[i];
+
+        if (group->count < 2) continue;
+        cursor->count += group->count;
+        cursor->wasted += wasted_bytes(group);
+        cursor->groups.list.data[kept++] = *group;
+    }
+    cursor->groups.list.count = kept;
+    vec_sort(&cursor->groups.list, compare_wasted);
+}
+
+static struct error *duplicates_begin(struct session *session, const struct request *request, void *cursor_)
+{
+    struct duplicates_cursor *cursor = cursor_;
+    const struct gc_heaps *heaps;
+    struct object_types types;
+    uint64_t total = 0;
+    struct error *err;
+
+    text_init(&cursor->preview);
+    map_init(&cursor->contents);
+    equal_groups_init(&cursor->groups, NULL);
+    cursor->session = session;
+    cursor->columns_needed = request->columns_needed;
+    cursor->only_strings = request->arguments[0].given && !request->arguments[1].given;
+    cursor->only_arrays = request->arguments[1].given && !request->arguments[0].given;
+    TRY(session_clr(session, &cursor->clr));
+    TRY(session_gc_heaps(session, &heaps));
+    cursor->groups.memory = cursor->clr->memory;
+    if (!object_types_init(&types, cursor->clr)) return &error_enomem;
+    for (size_t i = 0; i < heaps->segments.count; i++)
+        total += heaps->segments.data[i].end - heaps->segments.data[i].start;
+    progress_start(session_progress(session), "comparing", total);
+    err = collect(cursor, heaps, &types);
+    progress_end(session_progress(session));
+    object_types_deinit(&types);
+    if (!err) keep_duplicates(cursor);
+    return err;
+}
+
+static void preview_array(struct duplicates_cursor *cursor, const struct clr_object *object)
+{
+    uint64_t value_mt, data = object->addr + clr_array_data_off(cursor->clr, object->type);
+    uint8_t element = clr_array_element(cursor->clr, object->type, &value_mt);
+
+    for (uint32_t i = 0; i < object->count && i < PREVIEW_ELEMENTS; i++) {
+        if (i) text_puts(&cursor->preview, " ");
+        clr_value_text(cursor->clr, element, value_mt, data + (uint64_t)i * object->type->component_size, &cursor->preview);
+    }
+    if (object->count > PREVIEW_ELEMENTS) text_puts(&cursor->preview, " ...");
+}
+
+static struct error *duplicates_next(void *cursor_, struct value *row, bool *more_ret)
+{
+    struct duplicates_cursor *cursor = cursor_;
+    const struct equal_group *group;
+    struct clr_object object;
+
+    *more_ret = cursor->next < cursor->groups.list.count;
+    if (!*more_ret) return NULL;
+    group = &cursor->groups.list.data[cursor->next++];
+    value_u64(&row[ADDRESS], group->addr);
+    value_text(&row[TYPE], clr_type_name(cursor->clr, group->mt_addr));
+    value_u64(&row[COUNT], group->count);
+    value_u64(&row[SIZE], group->bytes);
+    value_u64(&row[WASTED], wasted_bytes(group));
+    if (!clr_object_try(cursor->clr, group->addr, &object)) return NULL;
+    value_u64(&row[LENGTH], object.count);
+    if (!(cursor->columns_needed & 1 << PREVIEW)) return NULL;
+    text_clear(&cursor->preview);
+    if (clr_type_is_string(cursor->clr, object.type))
+        clr_string_text(cursor->clr, &object, PREVIEW_UNITS, &cursor->preview);
+    else
+        preview_array(cursor, &object);
+    value_text(&row[PREVIEW], text_cstr(&cursor->preview));
+    return NULL;
+}
+
+static void duplicates_end(void *cursor_)
+{
+    struct duplicates_cursor *cursor = cursor_;
+
+    equal_groups_deinit(&cursor->groups);
+    map_deinit(&cursor->contents);
+    text_deinit(&cursor->preview);
+}
+
+static void duplicates_footer(void *cursor_, struct text *ret)
+{
+    const struct duplicates_cursor *cursor = cursor_;
+
+    text_number(ret, cursor->count);
+    text_puts(ret, " objects equal another one; one of each would be enough, ");
+    text_number(ret, cursor->wasted);
+    text_puts(ret, " bytes less");
+}
+
+static const struct column columns[] = {
+    { "address", COLUMN_ADDRESS, "the first of the equal objects" },
+    { "type", COLUMN_TEXT, "string, or array of numbers" },
+    { "length", COLUMN_COUNT, "UTF-16 units, or elements" },
+    { "count", COLUMN_COUNT, "objects with this content" },
+    { "size", COLUMN_BYTES, "bytes of all of them" },
+    { "wasted", COLUMN_BYTES, "bytes of all but one" },
+    { "preview", COLUMN_TEXT, "the text, or the first elements" },
+};
+
+static const struct parameter parameters[] = {
+    { "strings", "-strings", PARAMETER_SWITCH, false, "strings only" },
+    { "arrays", "-arrays", PARAMETER_SWITCH, false, "arrays only" },
+};
+
+const struct relation relation_duplicates = {
+    .name = "duplicates",
+    .summary = "equal strings and equal arrays of numbers, with the bytes that they waste",
+    .description = "Objects of the same type with the same content, dead ones included. Arrays are equal when lengths and elements "
+                   "are; those of references and structs are not compared.",
+    .topic = "GC heap",
+    .columns = columns,
+    .column_count = ARRAY_COUNT(columns),
+    .parameters = parameters,
+    .parameter_count = ARRAY_COUNT(parameters),
+    .commands = { { "duplicates" } },
+    .empty = "nothing is there twice, or the GC heap is not in this dump",
+    .cursor_size = sizeof(struct duplicates_cursor),
+    .begin = duplicates_begin,
+    .next = duplicates_next,
+    .end = duplicates_end,
+    .footer = duplicates_footer,
+};

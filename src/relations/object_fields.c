@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "clr/field_value.h"
+#include "managed/shown_value.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -12,7 +13,8 @@ struct object_fields_cursor {
     struct clr *clr;
     struct clr_object object;
     struct clr_value_iterator values;
-    struct text type, value;
+    struct collection_types collections;
+    struct text type, value, shown;
     bool string_done;
     uint64_t columns_needed;
     uint64_t skip, count, limit;
@@ -38,11 +40,13 @@ static struct error *object_fields_begin(struct session *session, const struct r
 
     text_init(&cursor->type);
     text_init(&cursor->value);
+    text_init(&cursor->shown);
     cursor->session = session;
     cursor->columns_needed = request->columns_needed;
     cursor->skip = arguments[PARAMETER_START].given ? arguments[PARAMETER_START].u : 0;
     cursor->limit = arguments[PARAMETER_LENGTH].given ? arguments[PARAMETER_LENGTH].u : UINT64_MAX;
     TRY(session_clr(session, &cursor->clr));
+    collection_types_init(&cursor->collections, cursor->clr);
     if (arguments[PARAMETER_MT].given) return begin_struct(cursor, arguments[PARAMETER_MT].u, addr);
     if (!clr_object_try(cursor->clr, addr, &cursor->object))
         return error_fault(addr, "no object at '%llx'", (unsigned long long)addr);
@@ -74,6 +78,21 @@ static void fill_reference(struct object_fields_cursor *cursor, uint64_t addr, s
         clr_string_text(cursor->clr, &target, STRING_SHOWN, &cursor->value);
     else if (clr_type_is_array(target.type))
         text_printf(&cursor->value, "%u elements", target.count);
+    else
+        shown_object(&cursor->collections, to, &cursor->value);
+}
+
+/* The first field of a struct that is known says what the whole struct is: "5251...(2026-11-25 09:31:37 UTC)". */
+static void append_struct(struct object_fields_cursor *cursor, const struct clr_value *value)
+{
+    const struct clr_type *type = value->field && !value->field->offset ? clr_type_get(cursor->clr, value->field->declaring_mt)
+                                                                        : NULL;
+    struct clr_type *parent = type && type->parent_addr ? clr_type_get(cursor->clr, type->parent_addr) : NULL;
+
+    if (!parent || strcmp(clr_type_name(cursor->clr, parent->mt_addr), "System.ValueType") != 0) return;
+    text_clear(&cursor->shown);
+    if (!shown_struct(cursor->clr, type->mt_addr, value->addr, &cursor->shown)) return;
+    text_printf(&cursor->value, cursor->value.length ? " (%s)" : "%s", text_cstr(&cursor->shown));
 }
 
 static void fill_type(struct object_fields_cursor *cursor, const struct clr_value *value, struct value *row)
@@ -97,6 +116,7 @@ static void fill_row(struct object_fields_cursor *cursor, const struct clr_value
         fill_reference(cursor, value->addr, row);
     else
         clr_value_text(cursor->clr, value->element_type, value->value_mt, value->addr, &cursor->value);
+    append_struct(cursor, value);
     if (cursor->value.length) value_text(&row[VALUE], text_cstr(&cursor->value));
     if (!value->field) return;
     value_u64(&row[TOKEN], value->field->token);
@@ -139,6 +159,8 @@ static void object_fields_end(void *cursor_)
     struct object_fields_cursor *cursor = cursor_;
 
     clr_values_end(&cursor->values);
+    collection_types_deinit(&cursor->collections);
+    text_deinit(&cursor->shown);
     text_deinit(&cursor->type);
     text_deinit(&cursor->value);
 }
@@ -153,6 +175,10 @@ static void object_fields_footer(void *cursor_, struct text *ret)
     text_printf(ret, " at %llx, method table %llx", (unsigned long long)object->addr, (unsigned long long)object->type->mt_addr);
     if (object->size) text_printf(ret, ", %llu bytes", (unsigned long long)object->size);
     if (object->type->component_size) text_printf(ret, ", %u elements", object->count);
+    text_clear(&cursor->shown);
+    if (object->size ? shown_object(&cursor->collections, object->addr, &cursor->shown)
+                     : shown_struct(cursor->clr, object->type->mt_addr, object->addr, &cursor->shown))
+        text_printf(ret, ": %s", text_cstr(&cursor->shown));
 }
 
 static const struct column columns[] = {
@@ -160,7 +186,8 @@ static const struct column columns[] = {
     { "type", COLUMN_TEXT, "declared type" },
     { "offset", COLUMN_NUMBER, "bytes from the start of the object" },
     { "address", COLUMN_ADDRESS, "of the value", COLUMN_VERBOSE },
-    { "value", COLUMN_TEXT, "number, enum member, string; length of an array" },
+    { "value", COLUMN_TEXT,
+      "number, enum member, string; length of an array; what a known type stands for: a date, a text, a count" },
     { "object", COLUMN_ADDRESS, "what a reference leads to" },
     { "object_type", COLUMN_TEXT, "type of that object" },
     { "declaring_type", COLUMN_TEXT, "type that declares the field", COLUMN_VERBOSE },
@@ -186,7 +213,7 @@ const struct relation relation_object_fields = {
                   { "dumpobj", .help = "as SOS names it" },
                   { "do", .help = "the same" },
                   { "dumparray", .help = "elements of an array, -start and -length of them" },
-                  { "dumpvc", .help = "a struct inside of an object: dumpvc -mt TYPE ADDRESS" } },
+                  { "dumpvc", .bare = "method_table,object", .help = "a struct inside of an object: dumpvc TYPE ADDRESS" } },
     .empty = "the object has no fields, or its type's field descriptors are not in this dump",
     .cursor_size = sizeof(struct object_fields_cursor),
     .begin = object_fields_begin,

@@ -19,7 +19,25 @@ struct statics_cursor {
 };
 
 enum { TYPE, FIELD, KIND, FIELD_TYPE, ADDRESS, VALUE, OBJECT, OBJECT_TYPE, INITIALIZED, METHOD_TABLE, TOKEN };
-enum { PARAMETER_TYPE, PARAMETER_MT };
+enum { PARAMETER_TYPE, PARAMETER_MT, PARAMETER_CLASS };
+
+/* The MethodTable that `addr` is, or that the EEClass there belongs to. */
+static struct error *type_of_class(struct clr *clr, uint64_t addr, uint64_t *ret)
+{
+    struct clr_type *type = clr_type_get(clr, addr);
+    uint64_t mt_addr;
+
+    if (type && clr_type_is_consistent(clr, type)) {
+        *ret = addr;
+        return NULL;
+    }
+    if (clr_try_u64(clr, addr, FIELD_EEClass_MethodTable, &mt_addr) && (type = clr_type_get(clr, mt_addr)) &&
+        type->class_addr == addr) {
+        *ret = mt_addr;
+        return NULL;
+    }
+    return error_fault(addr, "no EEClass or MethodTable at '%llx'", (unsigned long long)addr);
+}
 
 static struct error *statics_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -33,6 +51,7 @@ static struct error *statics_begin(struct session *session, const struct request
     if (arguments[PARAMETER_TYPE].given) cursor->type = arguments[PARAMETER_TYPE].s;
     if (arguments[PARAMETER_MT].given) cursor->only_mt = arguments[PARAMETER_MT].u;
     TRY(session_clr(session, &cursor->clr));
+    if (arguments[PARAMETER_CLASS].given) TRY(type_of_class(cursor->clr, arguments[PARAMETER_CLASS].u, &cursor->only_mt));
     return clr_statics_begin(cursor->clr, &cursor->fields);
 }
 
@@ -148,6 +167,7 @@ static const struct column columns[] = {
 static const struct parameter parameters[] = {
     { "type", NULL, PARAMETER_TEXT, false, "only types with this in their name" },
     { "method_table", "-mt", PARAMETER_ADDRESS, false, "only this type" },
+    { "class", "-class", PARAMETER_ADDRESS, false, "only the type of this EEClass or MethodTable" },
 };
 
 const struct relation relation_statics = {
@@ -160,7 +180,8 @@ const struct relation relation_statics = {
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
-    .commands = { { "statics" }, { "dumpclass", .help = "static fields of a type: dumpclass -mt TYPE" } },
+    .commands = { { "statics" },
+                  { "dumpclass", .bare = "class", .help = "static fields of a type, by its EEClass or MethodTable" } },
     .group_by = "object_type",
     .empty = "no static fields match, or where this runtime keeps them is not known",
     .cursor_size = sizeof(struct statics_cursor),

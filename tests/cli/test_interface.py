@@ -29,6 +29,11 @@ COLUMNS = {
     'retained': 'object type shallow retained dominator',
     'retained_by': 'name kind count shallow retained share',
     'dominators': 'level object type shallow retained share children dominator',
+    'duplicates': 'address type length count size wasted preview',
+    'generation_stats': 'heap generation from_size count size free_count free_size',
+    'verify_heap': 'address type problem field target',
+    'eph_refs': 'from from_generation from_type field to to_generation to_type',
+    'runtime_types': 'address type_handle name collectible',
     'suspects': 'object type retained share root_kind root_name children child_type child_count child_retained sentence',
 }
 KINDS = {'address', 'bytes', 'count', 'number', 'token', 'text', 'bool', 'share', 'json'}

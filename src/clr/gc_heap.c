@@ -371,6 +371,17 @@ static void read_bookkeeping(struct gc_reader *r)
     r->heaps->highest = highest;
 }
 
+/* The number of heaps of a server GC may change while it runs. Only believed when the variable lies in an image, and is small. */
+static void read_adaptation_mode(struct gc_reader *r)
+{
+    uint64_t addr;
+    uint32_t mode;
+
+    r->heaps->adaptation_mode = -1;
+    if (!has_bookkeeping(r->heaps) || !vars_word(r, VARS_ADAPTATION_MODE, &addr) || !target_module_at(r->clr->target, addr)) return;
+    if (memory_try_u32(r->memory, addr, &mode) && mode <= 1) r->heaps->adaptation_mode = (int)mode;
+}
+
 static struct error *read_workstation(struct gc_reader *r)
 {
     struct heap_view view = { 0 };
@@ -513,6 +524,7 @@ static struct error *gc_heaps_read(struct gc_reader *r)
     if (vars_deref(r, VARS_STRUCTURES_INVALID, &word)) r->heaps->in_gc = (uint32_t)word > 0;
     vars_word(r, VARS_HANDLE_TABLE_MAP, &r->heaps->handle_table_map);
     read_bookkeeping(r);
+    read_adaptation_mode(r);
     if (vars_word(r, VARS_G_HEAPS, &heaps_addr_addr) && heaps_addr_addr) memory_try_u64(r->memory, heaps_addr_addr, &heaps_addr);
     if (heaps_addr)
         TRY(read_server(r, heaps_addr));

@@ -52,7 +52,7 @@ struct gc_heaps {
     uint8_t major, minor; /* version of GcDacVars */
     uint32_t generation_count;
     bool in_gc;                      /* gc_structures_invalid_cnt: the dump was taken while a GC was moving things */
-    bool has_adaptation;             /* DATAS: dynamic_adaptation_mode */
+    int adaptation_mode;             /* DATAS: dynamic_adaptation_mode, 0 off, 1 to application sizes; -1: not known */
     uint64_t lowest, highest;        /* the GC's reservation, 0 when unknown */
     VEC(struct gc_segment) segments; /* heaps in order, in each generation 0..POH, as chained */
     VEC(struct gc_free_region) free_regions;

@@ -310,7 +310,7 @@ static struct error *read_heap(struct gc_reader *r, const struct heap_view *view
 
 /* Lists of free regions: region_free_list, 56 bytes {count, reserved, committed, added, removed, head, tail}; head is a
  * heap_segment. */
-static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t list_addr)
+static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t list_addr, bool to_decommit)
 {
     enum { LIST_HEAD = 40 };
     uint64_t addr, seen = 0;
@@ -318,7 +318,7 @@ static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t
     if (!memory_try_u64(r->memory, list_addr + LIST_HEAD, &addr)) return NULL;
     while (addr && seen++ < r->segment_limit) {
         uint64_t words[SEGMENT_MEMBERS];
-        struct gc_free_region region = { .addr = addr, .heap = heap };
+        struct gc_free_region region = { .addr = addr, .heap = heap, .to_decommit = to_decommit };
 
         if (!read_heap_segment(r, addr, words)) break;
         region.start = words[SEGMENT_MEM];
@@ -332,10 +332,10 @@ static struct error *read_free_list(struct gc_reader *r, uint32_t heap, uint64_t
 
 enum { FREE_LIST_SIZE = 56, FREE_LIST_KINDS = 3 };
 
-static struct error *read_free_lists(struct gc_reader *r, uint32_t heap, uint64_t lists, unsigned count)
+static struct error *read_free_lists(struct gc_reader *r, uint32_t heap, uint64_t lists, unsigned count, bool to_decommit)
 {
     for (unsigned i = 0; i < count; i++)
-        TRY(read_free_list(r, heap, lists + i * FREE_LIST_SIZE));
+        TRY(read_free_list(r, heap, lists + i * FREE_LIST_SIZE, to_decommit));
     return NULL;
 }
 
@@ -349,9 +349,10 @@ static struct error *read_global_free_lists(struct gc_reader *r)
     uint64_t addr;
 
     if (!has_bookkeeping(r->heaps) || !r->heaps->has_regions) return NULL;
-    if (vars_word(r, VARS_REGIONS_TO_DECOMMIT, &addr) && addr) TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS));
-    if (vars_word(r, VARS_FREE_HUGE_REGIONS, &addr) && addr) TRY(read_free_lists(r, 0, addr, 1));
-    if (!r->heaps->is_server && vars_word(r, VARS_FREE_REGIONS, &addr) && addr) TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS));
+    if (vars_word(r, VARS_REGIONS_TO_DECOMMIT, &addr) && addr) TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS, true));
+    if (vars_word(r, VARS_FREE_HUGE_REGIONS, &addr) && addr) TRY(read_free_lists(r, 0, addr, 1, false));
+    if (!r->heaps->is_server && vars_word(r, VARS_FREE_REGIONS, &addr) && addr)
+        TRY(read_free_lists(r, 0, addr, FREE_LIST_KINDS, false));
     return NULL;
 }
 
@@ -455,7 +456,7 @@ static struct error *read_server_heap(struct gc_reader *r, uint32_t index, uint6
         !vec_push(&r->heaps->finalize_queues, queue))
         return &error_enomem;
     if (has_bookkeeping(r->heaps) && count > HEAP_FREE_REGIONS && offsets[HEAP_FREE_REGIONS] > 0)
-        TRY(read_free_lists(r, index, heap + (uint64_t)offsets[HEAP_FREE_REGIONS], FREE_LIST_KINDS));
+        TRY(read_free_lists(r, index, heap + (uint64_t)offsets[HEAP_FREE_REGIONS], FREE_LIST_KINDS, false));
     return read_heap(r, &view);
 }
 

@@ -40,6 +40,7 @@ struct gc_segment {
 struct gc_free_region {
     uint64_t addr, start, committed, reserved;
     uint32_t heap;
+    bool to_decommit; /* on the list of those that will be given back */
 };
 
 struct gc_context {

@@ -35,7 +35,9 @@ enum ledger_use {
     USE_GC_BOOKKEEPING,
     USE_CODE_HEAP,
     USE_LOADER_HEAP,
-    USE_GC_FREE,
+    USE_GC_FREE,     /* regions kept for later */
+    USE_GC_DECOMMIT, /* regions that will be given back */
+    USE_GC_UNUSED,   /* of regions in use, behind their last object */
     USE_GC_GEN0,
     USE_GC_GEN1,
     USE_GC_GEN2,

@@ -158,15 +158,22 @@ static void claim_gc(struct claims *claims, const struct gc_heaps *heaps)
         enum ledger_use use = generation_use(segment->generation);
         uint64_t start = gc_segment_base(segment);
 
-        claims_add(claims, use, start, segment->committed > segment->end ? segment->committed : segment->end);
+        if (segment->generation == GC_FROZEN && segment->committed > segment->end) {
+            claims_add(claims, use, start, segment->committed);
+        } else {
+            claims_add(claims, use, start, segment->end);
+            claims_add(claims, USE_GC_UNUSED, segment->end > start ? segment->end : start, segment->committed);
+        }
         if (segment->reserved > start && segment->generation != GC_FROZEN) claims->reserved[use] += segment->reserved - start;
     }
     for (size_t i = 0; i < heaps->free_regions.count; i++) {
         const struct gc_free_region *region = &heaps->free_regions.data[i];
         uint64_t start = region->start & ~(uint64_t)(PAGE - 1);
 
-        claims_add(claims, USE_GC_FREE, start, region->committed);
-        if (region->reserved > start) claims->reserved[USE_GC_FREE] += region->reserved - start;
+        enum ledger_use use = region->to_decommit ? USE_GC_DECOMMIT : USE_GC_FREE;
+
+        claims_add(claims, use, start, region->committed);
+        if (region->reserved > start) claims->reserved[use] += region->reserved - start;
     }
     if (heaps->bookkeeping_size) {
         claims_add(claims, USE_GC_BOOKKEEPING, heaps->bookkeeping_start, heaps->bookkeeping_start + heaps->bookkeeping_size);

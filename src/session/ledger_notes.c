@@ -1,6 +1,7 @@
 /* What is worth saying of a row of the ledger, beside its bytes. */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "clr/clr.h"
 #include "clr/loader.h"
 #include "session/ledger_claims.h"
@@ -14,13 +15,27 @@ static double mib(uint64_t bytes)
     return (double)bytes / MIB;
 }
 
+/* Ends the text; NULL when memory ran out. */
+static const char *take_text(struct arena *arena, struct text *text)
+{
+    const char *copy = text->failed ? NULL : arena_strdup(arena, text_cstr(text));
+
+    text_deinit(text);
+    return copy;
+}
+
 static void note_stacks(struct arena *arena, struct ledger *ledger, const struct claims *claims)
 {
     struct ledger_row *row = &ledger->rows[USE_STACK];
 
-    if (row->committed && !claims->target->is_windows)
-        row->note = arena_printf(arena, "%llu threads, at least %.1f MiB touched", (unsigned long long)row->count,
-                                 mib(claims->stack_touched));
+    if (row->committed && !claims->target->is_windows) {
+        struct text text;
+
+        text_init(&text);
+        text_number(&text, row->count);
+        text_printf(&text, " thread%s, at least %.1f MiB touched", row->count == 1 ? "" : "s", mib(claims->stack_touched));
+        row->note = take_text(arena, &text);
+    }
     row = &ledger->rows[USE_ENDED_STACK];
     if (row->committed) row->note = "glibc keeps them for new threads";
 }
@@ -38,9 +53,14 @@ static void note_loader_heaps(struct session *session, struct ledger *ledger)
     if (row->committed < (uint64_t)FAR_ABOVE * MIB) return;
     err = session_clr(session, &clr);
     if (!err) err = clr_modules(clr, &modules, &count);
-    if (!err)
-        row->note = arena_printf(session_arena(session), "%zu modules; a service of this size usually has %d-%d MiB", count,
-                                 USUAL_LOW, USUAL_HIGH);
+    if (!err) {
+        struct text text;
+
+        text_init(&text);
+        text_number(&text, count);
+        text_printf(&text, " modules; a service of this size usually has %d-%d MiB", USUAL_LOW, USUAL_HIGH);
+        row->note = take_text(session_arena(session), &text);
+    }
     error_destroy(err);
 }
 

@@ -79,6 +79,56 @@ class Growing(Victim):
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+# Memory of several kinds: touched and not, malloc's and mapped, and a thread.
+QUIET = r'''
+import mmap, threading, time
+blocks = [bytearray(1000) for _ in range(5000)]
+block = mmap.mmap(-1, 32 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+block[:16 << 20] = b'\xa5' * (16 << 20)
+threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+time.sleep(0.2)
+print('ready', flush=True)
+time.sleep(1000)
+'''
+
+
+class Ledger(unittest.TestCase):
+    """The ledger of a process is what the kernel says of it, to the byte: it stands still meanwhile."""
+
+    @staticmethod
+    def smaps(pid):
+        mappings = []
+        for line in pathlib.Path(f'/proc/{pid}/smaps').read_text().splitlines():
+            key, rest = line.split(None, 1) if ' ' in line else (line, '')
+            if key.endswith(':'):
+                if rest.endswith(' kB'):
+                    mappings[-1][key[:-1]] = int(rest.split()[0]) << 10
+            else:
+                fields = line.split(None, 5)
+                mappings.append({'protection': fields[1], 'name': fields[5] if len(fields) > 5 else ''})
+        # Memory that nobody can touch is reserved only; [vvar] and [vsyscall] are the kernel's own, and cannot be dumped.
+        return [m for m in mappings if m['protection'][:3] != '---' and not m['name'].startswith(('[vvar', '[vsyscall'))]
+
+    def test_total_and_parts(self):
+        process = subprocess.Popen([sys.executable, '-c', QUIET], stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        mappings = self.smaps(process.pid)
+        rows = {row['use']: row['committed'] for row in clrtrail.document(f'pid:{process.pid}', 'ledger')['rows']}
+        total = rows.pop('total')
+        self.assertEqual(sum(rows.values()), total)
+        self.assertEqual(total, sum(m['Size'] for m in mappings))
+        self.assertLessEqual(sum(m['Rss'] for m in mappings), total)
+        # What was written lies where it can be written: not in files.
+        written = sum(m['Private_Dirty'] for m in mappings if not m['name'].startswith('/'))
+        self.assertGreaterEqual(written, 16 << 20)
+        self.assertLessEqual(written, total - rows['native images'] - rows['mapped files'] + sum(
+            m['Size'] for m in mappings if m['name'] == '' and m['Size'] < 1 << 20))
+        stack = sum(m['Size'] for m in mappings if m['name'] == '[stack]')
+        self.assertGreaterEqual(rows['thread stacks'], stack)
+        files = sum(m['Size'] for m in mappings if m['name'].startswith('/'))
+        self.assertLessEqual(files, rows['native images'] + rows['mapped files'])
 
 
 # A process whose diagnostics port accepts, and then answers what it was told to.

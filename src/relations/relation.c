@@ -50,9 +50,9 @@ int relation_column(const struct relation *relation, const char *name)
 const char *column_kind_name(enum column_kind kind)
 {
     static const char *const names[] = {
-        [COLUMN_ADDRESS] = "address", [COLUMN_BYTES] = "bytes", [COLUMN_COUNT] = "count",
-        [COLUMN_NUMBER] = "number",   [COLUMN_TOKEN] = "token", [COLUMN_TEXT] = "text",
-        [COLUMN_BOOL] = "bool",       [COLUMN_SHARE] = "share", [COLUMN_JSON] = "json",
+        [COLUMN_ADDRESS] = "address", [COLUMN_BYTES] = "bytes",   [COLUMN_COUNT] = "count", [COLUMN_NUMBER] = "number",
+        [COLUMN_TOKEN] = "token",     [COLUMN_TEXT] = "text",     [COLUMN_BOOL] = "bool",   [COLUMN_SHARE] = "share",
+        [COLUMN_JSON] = "json",       [COLUMN_CHANGE] = "change",
     };
     return names[kind];
 }

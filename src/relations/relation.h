@@ -23,6 +23,7 @@ enum column_kind {
     COLUMN_ADDRESS, /* target address; "0x..." in JSON, 16 digits in text */
     COLUMN_BYTES,   /* size; integer in JSON, grouped digits or units in text */
     COLUMN_COUNT,   /* number of things */
+    COLUMN_CHANGE,  /* by how much a size or number changed: int64_t in `u`, may be negative; "+12" in text, integer in JSON */
     COLUMN_NUMBER,  /* an identity or small number: never grouped, never summed (thread id, generation) */
     COLUMN_TOKEN,   /* metadata token or flags; "0x02000001" */
     COLUMN_TEXT,
@@ -59,6 +60,10 @@ static inline void value_u64(struct value *v, uint64_t u)
 {
     v->known = true;
     v->u = u;
+}
+static inline void value_change(struct value *v, int64_t change)
+{
+    value_u64(v, (uint64_t)change);
 }
 static inline void value_share(struct value *v, double share)
 {
@@ -123,6 +128,20 @@ struct request {
     uint64_t columns_needed;          /* bit i: column i will be looked at; others need not be filled */
 };
 
+/*
+ * How rows of the relation in several dumps are matched by `diff`: addresses move, so it says what else a thing is known by. Rows
+ * of one dump with the same key are one thing, their counts and bytes added up.
+ */
+struct growth {
+    const char *kind;     /* what a row is: "type"; NULL: the relation is not compared */
+    const char *key;      /* text columns, "kind,type" */
+    const char *count;    /* column, NULL: rows are counted */
+    const char *bytes;    /* column, NULL: none */
+    const char *retained; /* column instead of `bytes` when retained sizes are asked for, NULL: none */
+    unsigned rank;        /* place among the kinds, lowest first */
+    bool when_asked;      /* only when the kind is named: it takes long */
+};
+
 struct relation {
     const char *name;
     const char *summary;     /* one line */
@@ -137,6 +156,7 @@ struct relation {
     size_t cursor_size;   /* zeroed before begin */
     bool hidden;          /* no command of its own in help (used by other surfaces) */
     bool without_dump;    /* a command without a TARGET ("rules", "ps"): `begin` gets no session */
+    struct growth growth; /* zero: `diff` leaves it out */
     const char *topic;    /* heading under which help lists it ("GC heap"); NULL: the last, "more" */
 
     struct error *(*begin)(struct session *session, const struct request *request, void *cursor);

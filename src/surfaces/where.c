@@ -184,6 +184,17 @@ static bool parse_bool(const struct parser *p, uint64_t *ret)
     return *ret || is_word(p, "no") || is_word(p, "false") || is_word(p, "0");
 }
 
+/* A number that may have a sign. */
+static bool parse_change(const char *s, size_t length, uint64_t *ret)
+{
+    bool is_negative = length && *s == '-', has_sign = is_negative || (length && *s == '+');
+    uint64_t size;
+
+    if (!number_parse(s + has_sign, length - has_sign, &size) || size > INT64_MAX) return false;
+    *ret = is_negative ? -size : size;
+    return true;
+}
+
 static bool literal_parse(struct parser *p, enum column_kind kind, struct value *ret)
 {
     const struct token *t = &p->token;
@@ -197,6 +208,8 @@ static bool literal_parse(struct parser *p, enum column_kind kind, struct value 
         return parse_bool(p, &ret->u);
     case COLUMN_SHARE:
         return number_parse_share(t->s, t->length, &ret->share);
+    case COLUMN_CHANGE:
+        return parse_change(t->s, t->length, &ret->u);
     default:
         return number_parse(t->s, t->length, &ret->u);
     }
@@ -232,7 +245,7 @@ static struct error *parse_text_value(struct parser *p, struct where_op *op)
 
 static bool comparable(enum column_kind a, enum column_kind b)
 {
-    return !kind_is_text(b) && (a == COLUMN_SHARE) == (b == COLUMN_SHARE);
+    return !kind_is_text(b) && (a == COLUMN_SHARE) == (b == COLUMN_SHARE) && (a == COLUMN_CHANGE) == (b == COLUMN_CHANGE);
 }
 
 static struct error *parse_value(struct parser *p, struct where_op *op)

@@ -105,6 +105,7 @@ const struct relation relation_handles = {
         "Strong, pinned, async_pinned, ref_counted and sized_ref handles keep their object alive; weak ones do not; a dependent "
         "handle keeps its dependent alive as long as its object is.",
     .topic = "references",
+    .growth = { .kind = "handle", .key = "kind,type", .rank = 6 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,

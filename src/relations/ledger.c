@@ -217,6 +217,7 @@ const struct relation relation_ledger = {
     .description = "Every committed byte of the dump under exactly one use; the uses add up to the total, and the total to the "
                    "committed bytes of `mappings`.",
     .topic = "process",
+    .growth = { .kind = "memory", .key = "use", .count = "count", .bytes = "committed", .rank = 2 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,

@@ -166,6 +166,7 @@ const struct relation relation_modules = {
     .name = "modules",
     .summary = "managed modules: loaded from files, from bytes, or made by reflection emit",
     .topic = "loader",
+    .growth = { .kind = "module", .key = "name", .rank = 5 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,

@@ -383,6 +383,7 @@ const struct relation relation_retained_by = {
         "vanished. Of groups of objects it is the retained sizes of their objects, each byte once; what only several objects "
         "together keep alive is not in it. Groups of objects overlap: what a type keeps alive is also kept by its holder's type.",
     .topic = "references",
+    .growth = { .kind = "retained", .key = "name", .count = "count", .bytes = "retained", .rank = 9, .when_asked = true },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,

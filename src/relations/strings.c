@@ -175,6 +175,7 @@ const struct relation relation_strings = {
     .name = "strings",
     .summary = "strings by content, with duplicates counted",
     .topic = "GC heap",
+    .growth = { .kind = "string", .key = "preview", .count = "count", .bytes = "size", .rank = 8, .when_asked = true },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "strings", .columns = "count,size,wasted,length,address,preview" },

@@ -142,6 +142,7 @@ const struct relation relation_threads = {
     .name = "threads",
     .summary = "managed threads, in the runtime's order",
     .topic = "process",
+    .growth = { .kind = "thread", .key = "name,state", .rank = 7 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,

@@ -90,6 +90,7 @@ const struct relation relation_type_histogram = {
     .name = "type_histogram",
     .summary = "objects of the GC heap, by type",
     .topic = "GC heap",
+    .growth = { .kind = "type", .key = "type", .count = "count", .bytes = "size", .rank = 4 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .parameters = heap_filter_parameters,

@@ -13,7 +13,27 @@ struct findings_cursor {
     struct text costs, types, holder, keys, code, evidence, look;
 };
 
-enum { ID, RULE, SEVERITY, CERTAINTY, TITLE, CAUSE, KIND, COUNT, COSTS, TYPES, HOLDER, KEYS, CODE, EVIDENCE, LOOK, FIX, DOC };
+enum {
+    ID,
+    RULE,
+    SEVERITY,
+    CERTAINTY,
+    TITLE,
+    CAUSE,
+    KIND,
+    COUNT,
+    COSTS,
+    TYPES,
+    HOLDER,
+    KEYS,
+    CODE,
+    EVIDENCE,
+    LOOK,
+    FIX,
+    DOC,
+    BYTES,
+    HELD_BY
+};
 
 static const char *const severity_names[] = { "note", "warning", "critical" };
 static const char *const certainty_names[] = { "hint", "likely", "proven" };
@@ -199,6 +219,8 @@ static struct error *findings_next(void *cursor_, struct value *row, bool *more_
     if (finding->look.count) value_text(&row[LOOK], text_cstr(&cursor->look));
     value_text(&row[FIX], finding->fix);
     value_text(&row[DOC], finding->doc);
+    if (finding->costs.count) value_u64(&row[BYTES], finding_total(finding));
+    value_text(&row[HELD_BY], finding->root_name);
     return NULL;
 }
 
@@ -235,12 +257,15 @@ static const struct column columns[] = {
     { "look", COLUMN_JSON, "commands that show more" },
     { "fix", COLUMN_TEXT, "what to do", COLUMN_VERBOSE },
     { "doc", COLUMN_TEXT, "page with more", COLUMN_VERBOSE },
+    { "bytes", COLUMN_BYTES, "all costs together", COLUMN_VERBOSE },
+    { "held_by", COLUMN_TEXT, "the root that keeps them, where it has a name", COLUMN_VERBOSE },
 };
 
 const struct relation relation_findings = {
     .name = "findings",
     .summary = "what leaks: the findings of all rules",
     .topic = "answers",
+    .growth = { .kind = "finding", .key = "rule,held_by", .count = "count", .bytes = "bytes", .rank = 1 },
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
     .commands = { { "findings" } },

@@ -90,6 +90,14 @@ struct error *session_open(const struct session_options *options, struct session
     return NULL;
 }
 
+struct error *session_open_like(const struct session *session, const char *path, struct session **ret)
+{
+    struct session_options options = session->options;
+
+    options.path = path;
+    return session_open(&options, ret);
+}
+
 void session_close(struct session *session)
 {
     if (!session) return;

@@ -38,6 +38,8 @@ struct session_options {
 
 /* Errors: the dump cannot be opened at all. */
 struct error *session_open(const struct session_options *options, struct session **ret);
+/* Another dump, opened as `session` was: the same images, number of threads, and so on. `path` is borrowed. */
+struct error *session_open_like(const struct session *session, const char *path, struct session **ret);
 void session_close(struct session *session);
 
 struct target *session_target(struct session *session);

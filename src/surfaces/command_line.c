@@ -48,10 +48,11 @@ static struct error *prepare_builtin(const struct command_line *command)
     return NULL;
 }
 
-static bool is_findings(const struct command_line *command)
+/* Do its rows, or what it prints, have a certainty? */
+static bool tells_findings(const struct command_line *command)
 {
     if (command->builtin) return !strcmp(command->builtin->name, "diagnose");
-    return name_equal(command->match.relation->name, "findings");
+    return relation_column(command->match.relation, "certainty") >= 0;
 }
 
 static struct error *match_relation(struct command_line *command, struct run *run, const char *const *words, size_t count)
@@ -73,8 +74,8 @@ static struct error *prepare(struct command_line *command, struct run *run)
         TRY(prepare_builtin(command));
     else
         TRY(match_relation(command, run, words, command->words.list.count));
-    if (command->options.fail_on && !command->options.commands.list.count && !is_findings(command))
-        return error_create(ERROR_USAGE, "--fail-on is for diagnose and findings");
+    if (command->options.fail_on && !command->options.commands.list.count && !tells_findings(command))
+        return error_create(ERROR_USAGE, "--fail-on is for diagnose, findings and diff");
     if (command->builtin) return NULL;
     options = query_options(run, command);
     return query_create(command->match.relation, command->match.command, &options, &command->query);

@@ -20,7 +20,7 @@ void run_watch_certainty(struct run *run, const struct relation *relation, struc
 {
     int column = relation_column(relation, "certainty");
 
-    if (!name_equal(relation->name, "findings") || column < 0) return;
+    if (column < 0) return;
     run->certainty_column = (unsigned)column;
     options->seen = see_finding;
     options->user = run;

@@ -35,8 +35,10 @@ COLUMNS = {
     'eph_refs': 'from from_generation from_type field to to_generation to_type',
     'runtime_types': 'address type_handle name collectible',
     'suspects': 'object type retained share root_kind root_name children child_type child_count child_retained sentence',
+    'collection_paths': 'path count collections store_bytes retained type largest',
 }
-KINDS = {'address', 'bytes', 'count', 'number', 'token', 'text', 'bool', 'share', 'json'}
+FIXED = 'his-fixed.core.zst'
+KINDS = {'address', 'bytes', 'count', 'change', 'number', 'token', 'text', 'bool', 'share', 'json'}
 
 
 class Document(unittest.TestCase):
@@ -85,6 +87,71 @@ def add_relation(name):
 
 for relation in sorted(COLUMNS):
     add_relation(relation)
+
+
+class Diff(unittest.TestCase):
+    """From a dump without the leak to one with it."""
+    @classmethod
+    def setUpClass(cls):
+        clrtrail.fixture(FIXED)
+        clrtrail.fixture()
+        cls.document = clrtrail.document(FIXED, 'diff', clrtrail.LEAK, '-all')
+        cls.rows = {(row['kind'], row['name']): row for row in cls.document['rows']}
+
+    def test_columns(self):
+        wanted = 'kind trend count_change count bytes_change bytes bytes_per_hour name certainty steady count_per_hour counts sizes'
+        self.assertEqual([column['name'] for column in self.document['columns']], wanted.split())
+
+    def test_types_are_those_of_the_two_dumps(self):
+        sums = []
+        for dump in (FIXED, clrtrail.LEAK):
+            sums.append({})
+            for row in clrtrail.document(dump, 'type_histogram')['rows']:
+                count, size = sums[-1].get(row['type'], (0, 0))
+                sums[-1][row['type']] = count + row['count'], size + row['size']
+        names = {name for kind, name in self.rows if kind == 'type'}
+        self.assertEqual(names, set(sums[0]) | set(sums[1]))
+        for name in names:
+            row, first, last = self.rows['type', name], sums[0].get(name, (0, 0)), sums[1].get(name, (0, 0))
+            self.assertEqual((row['counts'], row['sizes']), ([first[0], last[0]], [first[1], last[1]]))
+            self.assertEqual((row['count_change'], row['bytes_change']), (last[0] - first[0], last[1] - first[1]))
+
+    def test_ledger_and_findings(self):
+        totals = [clrtrail.document(dump, 'ledger')['rows'][-1]['committed'] for dump in (FIXED, clrtrail.LEAK)]
+        self.assertEqual(self.rows['memory', 'total']['sizes'], totals)
+        finding = clrtrail.document(clrtrail.LEAK, 'findings')['rows'][0]
+        row = self.rows['finding', ': '.join(filter(None, (finding['rule'], finding['held_by'])))]
+        self.assertEqual((row['trend'], row['count'], row['certainty'], row['bytes']),
+                         ('new', finding['count'], finding['certainty'], sum(cost['bytes'] for cost in finding['costs'])))
+
+    def test_collections_are_found_again_by_their_path(self):
+        paths = [{row['path']: row for row in clrtrail.document(dump, 'collection_paths')['rows']} for dump in (FIXED, clrtrail.LEAK)]
+        both = set(paths[0]) & set(paths[1])
+        self.assertTrue(both)
+        for path in both:
+            self.assertEqual(self.rows['collection', path]['counts'], [paths[0][path]['count'], paths[1][path]['count']])
+
+    def test_only_growth_fails(self):
+        self.assertEqual(clrtrail.run(FIXED, 'diff', clrtrail.LEAK, '-what', 'finding', '--fail-on', 'proven').returncode, 4)
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, 'diff', FIXED, '-what', 'finding', '--fail-on', 'hint').returncode, 0)
+        self.assertEqual(clrtrail.run(clrtrail.LEAK, 'diff', clrtrail.LEAK, '-what', 'finding', '--fail-on', 'hint').returncode, 0)
+
+    def test_a_dump_and_itself_are_the_same(self):
+        rows = clrtrail.document(clrtrail.LEAK, 'diff', clrtrail.LEAK, clrtrail.LEAK)['rows']
+        self.assertEqual(rows, [])
+
+    def test_growth_per_hour_and_from_each_to_the_next(self):
+        done = clrtrail.document(FIXED, 'diff', FIXED, clrtrail.LEAK, '-minutes', '30', '-what', 'module', '-all')
+        grown = [row for row in done['rows'] if row['trend'] == 'grew']
+        self.assertTrue(grown)
+        for row in grown:
+            self.assertEqual(row['count_per_hour'], row['count_change'] * 2)
+            self.assertEqual((len(row['counts']), row['counts'][0], row['steady']), (3, row['counts'][1], False))
+
+    def test_errors(self):
+        for words, status in ((('nowhere.core',), 2), ((clrtrail.LEAK, '-what', 'fish'), 1), ((), 1)):
+            done = clrtrail.run(FIXED, 'diff', *words)
+            self.assertEqual((done.returncode, done.stdout), (status, ''), words)
 
 
 class Diagnosis(unittest.TestCase):

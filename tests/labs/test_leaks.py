@@ -79,6 +79,27 @@ for leak in LEAKS:
     add_case(*leak)
 
 
+class Growth(unittest.TestCase):
+    """Two runs of a lab, the later with more: what it kept is what grew."""
+
+    def test_growing(self):
+        folder = os.environ.get('CLRTRAIL_LAB_DUMPS')
+        if not folder and not shutil.which('dotnet'):
+            self.skipTest('no .NET SDK')
+        with tempfile.TemporaryDirectory(prefix='clrtrail-labs-') as own:
+            paths = [pathlib.Path(folder or own) / f'growing-{count}.core' for count in (100, 200, 300)]
+            for path in paths:
+                if not path.exists():
+                    subprocess.run([clrtrail.ROOT / 'labs/run', 'cases', 'growing', path.stem[-3:], '-o', path], check=True,
+                                   capture_output=True, timeout=600)
+            truths = [json.loads(pathlib.Path(f'{path}.truth.json').read_text()) for path in paths]
+            rows = clrtrail.document(paths[0], 'diff', *paths[1:])['rows']
+        entries = [truth['entries'] for truth in truths]
+        self.assertEqual([row['counts'] for row in rows if (row['kind'], row['name']) == ('collection', truths[0]['holder'])], [entries])
+        elements = [row for row in rows if (row['kind'], row['name']) == ('type', truths[0]['element'])]
+        self.assertEqual([(row['counts'], row['steady']) for row in elements], [(entries, True)])
+
+
 class Differ(unittest.TestCase):
     def test_each_field_for_its_reason(self):
         folder = os.environ.get('CLRTRAIL_LAB_DUMPS')

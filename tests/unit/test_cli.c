@@ -80,7 +80,7 @@ static void wrong_usage_is_told_before_anything_is_opened(void **state)
     check("/nowhere/x.core toys --where 'siez > 5'", EXIT_USAGE, "", "did you mean 'size'?");
     check("/nowhere/x.core -c toys -c 'toys --columns nmae'", EXIT_USAGE, "", "did you mean 'name'?");
     check("/nowhere/x.core -c 'toys --images a'", EXIT_USAGE, "", "--images is for the whole run");
-    check("/nowhere/x.core toys --fail-on hint", EXIT_USAGE, "", "--fail-on is for diagnose and findings");
+    check("/nowhere/x.core toys --fail-on hint", EXIT_USAGE, "", "--fail-on is for diagnose, findings and diff");
     check("/nowhere/x.core diagnose --where live", EXIT_USAGE, "", "diagnose has no rows");
     check("/nowhere/x.core explain", EXIT_USAGE, "", "explain N");
     check("toys", EXIT_USAGE, "", "'toys' is a command and needs a dump");

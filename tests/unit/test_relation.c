@@ -46,6 +46,33 @@ static void relations_describe_themselves(void **state)
     }
 }
 
+static void check_growth_column(const struct relation *relation, const char *name, enum column_kind kind)
+{
+    int column = name ? relation_column(relation, name) : -1;
+
+    if (name && (column < 0 || relation->columns[column].kind != kind)) fail_msg("%s: growth of %s", relation->name, name);
+}
+
+/* What `diff` reads of a relation: without arguments, by names that exist and are of the right kind. */
+static void relations_say_truly_how_they_are_compared(void **state)
+{
+    (void)state;
+    for (const struct relation *const *r = relations_all; *r; r++) {
+        char key[64], *rest = key;
+
+        if (!(*r)->growth.kind) continue;
+        check_growth_column(*r, (*r)->growth.count, COLUMN_COUNT);
+        check_growth_column(*r, (*r)->growth.bytes, COLUMN_BYTES);
+        check_growth_column(*r, (*r)->growth.retained, COLUMN_BYTES);
+        assert_true(strlen((*r)->growth.key) < sizeof(key));
+        strcpy(key, (*r)->growth.key);
+        while (rest)
+            check_growth_column(*r, strsep(&rest, ","), COLUMN_TEXT);
+        for (unsigned i = 0; i < (*r)->parameter_count; i++)
+            assert_false((*r)->parameters[i].required);
+    }
+}
+
 static unsigned parts(const char *list, char separator)
 {
     unsigned count = 1;
@@ -109,9 +136,9 @@ static void every_command_means_one_thing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_ignore_case_and_kind_of_dash), cmocka_unit_test(unknown_text_is_not_empty_text),
-        cmocka_unit_test(relations_describe_themselves),      cmocka_unit_test(the_defaults_of_commands_make_sense),
-        cmocka_unit_test(every_command_means_one_thing),
+        cmocka_unit_test(names_ignore_case_and_kind_of_dash),        cmocka_unit_test(unknown_text_is_not_empty_text),
+        cmocka_unit_test(relations_say_truly_how_they_are_compared), cmocka_unit_test(relations_describe_themselves),
+        cmocka_unit_test(the_defaults_of_commands_make_sense),       cmocka_unit_test(every_command_means_one_thing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,14 @@ static bool copy_section(const struct clr *clr, const struct tables *tables, uin
     return true;
 }
 
+bool ready_to_run_section(const struct clr *clr, const struct code_block *block, uint32_t type, struct span *ret)
+{
+    struct tables tables;
+
+    return block->kind == CODE_READY_TO_RUN && read_tables(clr, block->module_addr, block->base, &tables) &&
+           copy_section(clr, &tables, type, ret);
+}
+
 uint32_t ready_to_run_method_token(const struct clr *clr, const struct code_block *block)
 {
     enum { METHOD_DEF = 0x06000000 };

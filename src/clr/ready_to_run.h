@@ -20,6 +20,8 @@ bool ready_to_run_find(const struct clr *clr, const struct code_section *section
  * instance of generic code, or tables that cannot be read. Looks at all methods of the image.
  */
 uint32_t ready_to_run_method_token(const struct clr *clr, const struct code_block *block);
+/* A section (formats/r2r.h) of the image that a block lies in, copied; the caller frees it. False when it cannot be had. */
+bool ready_to_run_section(const struct clr *clr, const struct code_block *block, uint32_t type, struct span *ret);
 /* MethodDesc of the method whose code begins at `entry`, 0 when it was not prepared. */
 uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, uint64_t entry);
 

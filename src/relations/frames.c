@@ -1,3 +1,4 @@
+#include "clr/code_lines.h"
 #include "clr/method_desc.h"
 #include "clr/stack_walk.h"
 #include "relations/relation.h"
@@ -14,17 +15,41 @@ struct frames_cursor {
     size_t index;
     uint64_t only_id;
     bool has_only;
-    struct text name;
+    struct text name, source;
+    struct code_lines lines;
+    uint64_t columns_needed;
     size_t managed_count, stack_count;
 };
 
-enum { MANAGED_ID, OS_ID, INDEX, KIND, SP, IP, METHOD, MODULE, METHOD_DESC, FRAME, OFFSET, CODE, GUESSED };
+enum {
+    MANAGED_ID,
+    OS_ID,
+    INDEX,
+    KIND,
+    SP,
+    IP,
+    METHOD,
+    MODULE,
+    METHOD_DESC,
+    FRAME,
+    OFFSET,
+    IL_OFFSET,
+    FILE_NAME,
+    LINE,
+    SOURCE,
+    CODE,
+    GUESSED
+};
 
-static struct error *begin(struct session *session, struct frames_cursor *cursor)
+static struct error *begin(struct session *session, const struct request *request, struct frames_cursor *cursor)
 {
     text_init(&cursor->name);
+    text_init(&cursor->source);
+    code_lines_init(&cursor->lines, NULL);
     cursor->session = session;
+    cursor->columns_needed = request->columns_needed;
     TRY(session_clr(session, &cursor->clr));
+    cursor->lines.clr = cursor->clr;
     return clr_threads(cursor->clr, session_arena(session), &cursor->threads, &cursor->thread_count);
 }
 
@@ -34,7 +59,7 @@ static struct error *frames_begin(struct session *session, const struct request 
 
     cursor->has_only = request->arguments[0].given;
     cursor->only_id = request->arguments[0].u;
-    return begin(session, cursor);
+    return begin(session, request, cursor);
 }
 
 /* The thread that made the dump, or crashed, is its first; where that is none of the runtime's, the first managed one. */
@@ -52,7 +77,7 @@ static struct error *clrstack_begin(struct session *session, const struct reques
 {
     struct frames_cursor *cursor = cursor_;
 
-    TRY(begin(session, cursor));
+    TRY(begin(session, request, cursor));
     cursor->has_only = !request->arguments[1].given;
     cursor->only_id = request->arguments[0].given ? request->arguments[0].u : current_thread(cursor);
     return NULL;
@@ -91,6 +116,25 @@ static void fill_method(struct frames_cursor *cursor, uint64_t addr, struct valu
     if (module) value_text(&row[MODULE], clr_module_simple_name(cursor->clr, module));
 }
 
+static void fill_line(struct frames_cursor *cursor, const struct stack_frame *frame, struct value *row)
+{
+    struct clr_method method;
+    const char *file;
+    uint32_t il_offset, line;
+
+    if (!(cursor->columns_needed & (1u << IL_OFFSET | 1u << FILE_NAME | 1u << LINE | 1u << SOURCE))) return;
+    if (!code_lines_il_offset(&cursor->lines, &frame->code, frame->ip, frame->is_leaf, &il_offset)) return;
+    value_u64(&row[IL_OFFSET], il_offset);
+    if (!clr_method_at(cursor->clr, frame->method_desc_addr, &method) ||
+        !code_lines_find(&cursor->lines, &method, il_offset, &file, &line))
+        return;
+    value_text(&row[FILE_NAME], file);
+    value_u64(&row[LINE], line);
+    text_clear(&cursor->source);
+    text_printf(&cursor->source, "%s:%u", code_lines_file_name(file), line);
+    value_text(&row[SOURCE], text_cstr(&cursor->source));
+}
+
 static void fill(struct frames_cursor *cursor, const struct clr_thread *thread, const struct stack_frame *frame, struct value *row)
 {
     value_u64(&row[MANAGED_ID], thread->managed_id);
@@ -106,6 +150,7 @@ static void fill(struct frames_cursor *cursor, const struct clr_thread *thread, 
     value_u64(&row[OFFSET], frame->ip - frame->code.start);
     value_text(&row[CODE], frame->code.kind == CODE_JITTED ? "jitted" : "ready_to_run");
     value_u64(&row[GUESSED], frame->is_guess);
+    fill_line(cursor, frame, row);
 }
 
 static struct error *frames_next(void *cursor_, struct value *row, bool *more_ret)
@@ -128,6 +173,8 @@ static void frames_end(void *cursor_)
 
     stack_deinit(&cursor->stack);
     text_deinit(&cursor->name);
+    text_deinit(&cursor->source);
+    code_lines_deinit(&cursor->lines);
 }
 
 static void frames_footer(void *cursor_, struct text *ret)
@@ -150,6 +197,10 @@ static const struct column columns[] = {
     { "method_desc", COLUMN_ADDRESS, "identity of the method", COLUMN_VERBOSE },
     { "frame", COLUMN_TEXT, "kind of an explicit frame" },
     { "offset", COLUMN_NUMBER, "of ip from the start of the method's code", COLUMN_VERBOSE },
+    { "il_offset", COLUMN_NUMBER, "of the IL that the code here came from", COLUMN_VERBOSE },
+    { "file", COLUMN_TEXT, "path of the source, as the compiler knew it", COLUMN_VERBOSE },
+    { "line", COLUMN_NUMBER, "in the file", COLUMN_VERBOSE },
+    { "source", COLUMN_TEXT, "file and line", COLUMN_TEXT_ONLY },
     { "code", COLUMN_TEXT, "jitted, ready_to_run", COLUMN_VERBOSE },
     { "guessed", COLUMN_BOOL, "found by the frame pointer, for want of unwind data", COLUMN_VERBOSE },
 };
@@ -188,8 +239,8 @@ const struct relation relation_clrstack = {
     .column_count = ARRAY_COUNT(columns),
     .parameters = clrstack_parameters,
     .parameter_count = ARRAY_COUNT(clrstack_parameters),
-    .commands = { { "clrstack", .columns = "managed_id,sp,ip,frame,method", .titles = "Thread|Child SP|IP|Frame|Call Site",
-                    .help = "as SOS calls it; -all for every thread" } },
+    .commands = { { "clrstack", .columns = "managed_id,sp,ip,frame,method,source",
+                    .titles = "Thread|Child SP|IP|Frame|Call Site|Source", .help = "as SOS calls it; -all for every thread" } },
     .empty = "the thread has no managed code on its stack, or there is no such thread (threads lists them)",
     .cursor_size = sizeof(struct frames_cursor),
     .begin = clrstack_begin,

@@ -17,6 +17,8 @@ var relations = new Dictionary<string, Action<ClrRuntime, Rows>>
     ["loader_heaps"] = LoaderHeaps,
     ["code_heaps"] = CodeHeaps,
     ["threads"] = Threads,
+    ["frames"] = Frames,
+    ["exceptions"] = Exceptions,
     ["handles"] = Handles,
     ["objects_total"] = ObjectsTotal,
     ["references_total"] = ReferencesTotal,
@@ -184,6 +186,35 @@ static void Threads(ClrRuntime runtime, Rows rows)
             ("alive", thread.IsAlive), ("background", thread.State.HasFlag(ClrThreadState.TS_Background)),
             ("pool", thread.State.HasFlag(ClrThreadState.TS_TPWorkerThread)), ("finalizer", thread.IsFinalizer),
             ("managed_frame_count", thread.EnumerateStackTrace().Count(f => f.Kind == ClrStackFrameKind.ManagedMethod)));
+}
+
+/// <summary>The IL offset is the one that the method's map gives for the frame's instruction: the leaf's own, of the others the call's.</summary>
+static void Frames(ClrRuntime runtime, Rows rows)
+{
+    foreach (var thread in runtime.Threads)
+    {
+        foreach (var frame in thread.EnumerateStackTrace().Where(f => f.Kind == ClrStackFrameKind.ManagedMethod && f.Method is not null))
+            rows.Add(("managed_id", thread.ManagedThreadId), ("sp", frame.StackPointer), ("ip", frame.InstructionPointer), ("method_desc", frame.Method!.MethodDesc),
+                ("il_offset", IlOffset(frame)));
+    }
+
+    static int? IlOffset(ClrStackFrame frame)
+    {
+        var at = frame.InstructionPointer - 1;
+        var offsets = frame.Method!.ILOffsetMap.Where(m => m.ILOffset >= 0 && m.StartAddress <= at && at < m.EndAddress).Select(m => (int?)m.ILOffset).ToList();
+        return offsets.Count == 1 ? offsets[0] : null;
+    }
+}
+
+static void Exceptions(ClrRuntime runtime, Rows rows)
+{
+    foreach (var o in Valid(runtime).Where(o => o.IsException))
+    {
+        var e = o.AsException()!;
+        var stack = e.StackTrace.Select(f => f.Method is null ? 0 : f.InstructionPointer).ToList();
+        rows.Add(("address", o.Address), ("type", o.Type!.Name), ("message", e.Message), ("inner", Known(e.Inner?.Address ?? 0)), ("hresult", (uint)e.HResult),
+            ("frame_count", stack.Count), ("first_ip", Known(stack.FirstOrDefault())));
+    }
 }
 
 static void Handles(ClrRuntime runtime, Rows rows)

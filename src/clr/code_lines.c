@@ -173,6 +173,32 @@ bool code_lines_of_ip(struct code_lines *lines, const struct clr_method *method,
            code_lines_find(lines, method, il_offset, file_ret, line_ret);
 }
 
+void code_place_init(struct code_place *place)
+{
+    *place = (struct code_place) { 0 };
+    text_init(&place->method);
+    text_init(&place->source);
+}
+
+void code_place_deinit(struct code_place *place)
+{
+    text_deinit(&place->method);
+    text_deinit(&place->source);
+}
+
+void code_lines_describe(struct code_lines *lines, uint64_t method_desc_addr, uint64_t ip, bool is_exact, struct code_place *place)
+{
+    struct clr_method method;
+
+    text_clear(&place->method);
+    text_clear(&place->source);
+    place->file = NULL;
+    if (!clr_method_at(lines->clr, method_desc_addr, &method)) return;
+    if (!clr_method_name(lines->clr, &method, &place->method)) text_clear(&place->method);
+    if (!code_lines_of_ip(lines, &method, ip, is_exact, &place->file, &place->line)) return;
+    text_printf(&place->source, "%s:%u", code_lines_file_name(place->file), place->line);
+}
+
 const char *code_lines_file_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *backslash = strrchr(path, '\\');

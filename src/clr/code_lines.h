@@ -41,6 +41,19 @@ bool code_lines_find(struct code_lines *lines, const struct clr_method *method, 
 /* Both at once, of a method's code. */
 bool code_lines_of_ip(struct code_lines *lines, const struct clr_method *method, uint64_t ip, bool is_exact, const char **file_ret,
                       uint32_t *line_ret);
+
+/* Where code stands, in words. */
+struct code_place {
+    struct text method; /* type, name and parameters; empty: not known */
+    struct text source; /* "Orders.cs:24"; empty: not known */
+    const char *file;   /* whole path, NULL: not known; borrowed until the next question to the lines */
+    uint32_t line;
+};
+void code_place_init(struct code_place *place);
+void code_place_deinit(struct code_place *place);
+/* Fills `place` with what is known of the method and of `ip` in it (0: of none). */
+void code_lines_describe(struct code_lines *lines, uint64_t method_desc_addr, uint64_t ip, bool is_exact, struct code_place *place);
+
 /* What follows the last separator of either kind: "Orders.cs". */
 const char *code_lines_file_name(const char *path);
 

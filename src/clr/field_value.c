@@ -134,7 +134,7 @@ bool clr_value_text(struct clr *clr, uint8_t element_type, uint64_t value_mt, ui
     return true;
 }
 
-bool clr_string_text(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret)
+bool clr_string_characters(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret)
 {
     uint16_t units[256];
     uint32_t count = object->count < max ? object->count : max;
@@ -145,12 +145,21 @@ bool clr_string_text(struct clr *clr, const struct clr_object *object, uint32_t 
         /* A surrogate pair is not torn apart. */
         if (!memory_try_read(clr->memory, object->addr + STRING_DATA_OFF + 2ull * done, units, step * sizeof(*units))) return false;
         if (step > 1 && (units[step - 1] & 0xfc00) == 0xd800 && done + step < object->count) step--;
-        if (!done) text_putc(ret, '"');
         text_append_utf16(ret, units, step);
         done += step;
     }
-    text_puts(ret, count ? "\"" : "\"\"");
-    if (count < object->count) text_puts(ret, "...");
+    return true;
+}
+
+bool clr_string_text(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret)
+{
+    uint16_t first;
+
+    if (object->count && max && !memory_try_read(clr->memory, object->addr + STRING_DATA_OFF, &first, sizeof(first))) return false;
+    text_putc(ret, '"');
+    if (!clr_string_characters(clr, object, max, ret)) return false;
+    text_putc(ret, '"');
+    if (max < object->count) text_puts(ret, "...");
     return true;
 }
 

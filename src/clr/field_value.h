@@ -22,6 +22,8 @@ void clr_field_path(struct clr *clr, uint64_t mt_addr, uint32_t offset, struct t
 bool clr_value_text(struct clr *clr, uint8_t element_type, uint64_t value_mt, uint64_t addr, struct text *ret);
 /* Appends the string object's characters, at most `max` of them, in double quotes; "..." marks that there are more. */
 bool clr_string_text(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret);
+/* The same without quotes and mark. */
+bool clr_string_characters(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret);
 
 /* The values inside an object, one after the other: fields, elements, and the fields of structs among them. */
 struct clr_value {

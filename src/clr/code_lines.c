@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clr/call_search.h"
+#include "clr/method_origin.h"
 #include "clr/ready_to_run.h"
 #include "formats/debug_info.h"
 #include "formats/r2r.h"
@@ -196,6 +197,29 @@ void code_lines_describe(struct code_lines *lines, uint64_t method_desc_addr, ui
     if (!clr_method_at(lines->clr, method_desc_addr, &method)) return;
     if (!clr_method_name(lines->clr, &method, &place->method)) text_clear(&place->method);
     if (!code_lines_of_ip(lines, &method, ip, is_exact, &place->file, &place->line)) return;
+    text_printf(&place->source, "%s:%u", code_lines_file_name(place->file), place->line);
+}
+
+void code_lines_describe_await(struct code_lines *lines, uint64_t machine_mt, int64_t state, struct code_place *place)
+{
+    struct clr_type *type = clr_type_get(lines->clr, machine_mt);
+    struct clr_module *module = type ? clr_module_get(lines->clr, type->module_addr) : NULL;
+    const struct metadata *md = module ? clr_module_metadata(lines->clr, module) : NULL;
+    uint32_t move_next = md ? metadata_find_method(md, metadata_token_rid(type->token), "MoveNext") : 0, il_offset;
+    struct code_lines_module *known;
+
+    text_clear(&place->method);
+    text_clear(&place->source);
+    text_clear(&lines->path);
+    place->file = NULL;
+    if (!move_next) return;
+    method_origin_text(md, move_next, &place->method);
+    known = module_lines(lines, type->module_addr);
+    if (!known || !known->lines.is_found || state < 0 || state > UINT32_MAX ||
+        !portable_pdb_await(&known->lines.pdb, move_next, (uint32_t)state, &il_offset) ||
+        !source_lines_find(&known->lines, move_next, il_offset, &lines->path, &place->line))
+        return;
+    place->file = text_cstr(&lines->path);
     text_printf(&place->source, "%s:%u", code_lines_file_name(place->file), place->line);
 }
 

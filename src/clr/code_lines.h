@@ -54,6 +54,12 @@ void code_place_deinit(struct code_place *place);
 /* Fills `place` with what is known of the method and of `ip` in it (0: of none). */
 void code_lines_describe(struct code_lines *lines, uint64_t method_desc_addr, uint64_t ip, bool is_exact, struct code_place *place);
 
+/*
+ * The async method or iterator that a state machine's type carries out, and the line at which it waits in `state` (a negative one
+ * waits nowhere).
+ */
+void code_lines_describe_await(struct code_lines *lines, uint64_t machine_mt, int64_t state, struct code_place *place);
+
 /* What follows the last separator of either kind: "Orders.cs". */
 const char *code_lines_file_name(const char *path);
 

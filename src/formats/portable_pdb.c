@@ -126,3 +126,39 @@ uint32_t portable_pdb_kickoff_method(const struct metadata *pdb, uint32_t move_n
 
     return metadata_column(pdb, METADATA_STATE_MACHINE_METHOD_KICKOFF_METHOD, row);
 }
+
+static struct span stepping_information(const struct metadata *pdb, uint32_t move_next_rid)
+{
+    /* {54FD2AC5-E925-401A-9C2A-F94F171072F8}: AsyncMethodSteppingInformation */
+    static const uint8_t kind[16] = {
+        0xc5, 0x2a, 0xfd, 0x54, 0x25, 0xe9, 0x1a, 0x40, 0x9c, 0x2a, 0xf9, 0x4f, 0x17, 0x10, 0x72, 0xf8
+    };
+    uint32_t token = metadata_token(METADATA_METHOD_DEF, move_next_rid);
+    struct metadata_rows rows = metadata_rows_of(pdb, METADATA_CUSTOM_DEBUG_INFORMATION_PARENT, token);
+    uint8_t guid[16];
+
+    while (metadata_rows_next(pdb, &rows))
+        if (metadata_guid(pdb, metadata_column(pdb, METADATA_CUSTOM_DEBUG_INFORMATION_KIND, rows.rid), guid) &&
+            !memcmp(guid, kind, sizeof(kind)))
+            return metadata_column_blob(pdb, METADATA_CUSTOM_DEBUG_INFORMATION_VALUE, rows.rid);
+    return (struct span) { 0 };
+}
+
+bool portable_pdb_await(const struct metadata *pdb, uint32_t move_next_rid, uint32_t index, uint32_t *il_offset_ret)
+{
+    enum { HANDLER_SIZE = 4, OFFSETS_SIZE = 8 };
+    struct span bytes = span_from(stepping_information(pdb, move_next_rid), HANDLER_SIZE);
+    uint32_t ignored;
+
+    for (; bytes.size >= OFFSETS_SIZE; index--) {
+        uint32_t yield_off = load_u32(bytes.data);
+
+        if (!index) {
+            *il_offset_ret = yield_off;
+            return true;
+        }
+        bytes = span_from(bytes, OFFSETS_SIZE);
+        if (!metadata_compressed(&bytes, &ignored)) return false;
+    }
+    return false;
+}

@@ -45,4 +45,10 @@ bool portable_pdb_document(const struct metadata *pdb, uint32_t document_rid, st
 /* method_def rid of the async method or iterator that `move_next_rid` carries out; 0 when it is no state machine's. */
 uint32_t portable_pdb_kickoff_method(const struct metadata *pdb, uint32_t move_next_rid);
 
+/*
+ * IL offset in an async method's MoveNext at which it suspends for its `index`-th await, which is also the state that it then
+ * keeps (CustomDebugInformation 54FD2AC5: u32 handler, then {u32 yield, u32 resume, compressed method}). False when not known.
+ */
+bool portable_pdb_await(const struct metadata *pdb, uint32_t move_next_rid, uint32_t index, uint32_t *il_offset_ret);
+
 #endif

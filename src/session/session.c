@@ -15,6 +15,7 @@
 #include "heap/retained.h"
 #include "heap/roots.h"
 #include "heap/starts.h"
+#include "managed/blocked.h"
 #include "session/index.h"
 #include "session/ledger.h"
 #include "target/target.h"
@@ -34,7 +35,7 @@ struct session {
     struct store store;
     bool index_tried, has_store;
     struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
-    struct part handles_part, finalizables_part, starts_part, roots_part, graph_part, retained_part;
+    struct part blocked_part, handles_part, finalizables_part, starts_part, roots_part, graph_part, retained_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
@@ -43,6 +44,7 @@ struct session {
     struct ledger ledger;
     struct handle_table handles;
     struct finalizables finalizables;
+    struct blocked_threads blocked;
     struct heap_starts starts;
     struct roots roots;
     struct graph graph;
@@ -121,6 +123,7 @@ void session_close(struct session *session)
     error_destroy(session->roots_part.err);
     error_destroy(session->starts_part.err);
     error_destroy(session->finalizables_part.err);
+    error_destroy(session->blocked_part.err);
     error_destroy(session->handles_part.err);
     error_destroy(session->ledger_part.err);
     error_destroy(session->code_part.err);
@@ -252,6 +255,13 @@ struct error *session_finalizables(struct session *session, const struct finaliz
     TRY(session_gc_heaps(session, &heaps));
     BUILD_PART(&session->finalizables_part, finalizables_init(clr, heaps, &session->finalizables));
     *ret = &session->finalizables;
+    return NULL;
+}
+
+struct error *session_blocked_threads(struct session *session, const struct blocked_threads **ret)
+{
+    BUILD_PART(&session->blocked_part, blocked_threads_find(clr, &session->arena, &session->blocked));
+    *ret = &session->blocked;
     return NULL;
 }
 

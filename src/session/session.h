@@ -22,6 +22,7 @@ struct roots;
 struct graph;
 struct retained;
 struct findings;
+struct blocked_threads;
 struct session;
 
 struct session_options {
@@ -55,6 +56,8 @@ struct error *session_code_heaps(struct session *session, const struct code_heap
 struct error *session_handles(struct session *session, const struct handle_table **ret);
 /* Objects with a finalizer. */
 struct error *session_finalizables(struct session *session, const struct finalizables **ret);
+/* Threads that stand still, and in what (managed/blocked.h). */
+struct error *session_blocked_threads(struct session *session, const struct blocked_threads **ret);
 /* Where objects start, and their dense numbers. */
 struct error *session_starts(struct session *session, const struct heap_starts **ret);
 /* What keeps objects alive from outside of the heap. */

@@ -31,6 +31,15 @@ LEAKS = [
      ('events', 'timers', 'registrations', 'linked-tokens', 'providers', 'http-clients', 'keys', 'growing')]
 
 
+LEAKS += [
+    ('stuck', 'deadlock', 100, {'rule': 'deadlock', 'certainty': 'proven', 'count': 'threads'}),
+    ('stuck', 'starvation', 100, {'rule': 'pool-starvation', 'certainty': 'proven', 'count': 'workers'}),
+    ('stuck', 'threads', 100, {'rule': 'thread-per-call', 'certainty': 'likely', 'count': 'threads'}),
+    ('stuck', 'finalizer', 100, {'rule': 'finalizer-blocked', 'certainty': 'proven', 'count': 'waiting_at_least'}),
+    ('stuck', 'async', 100, None),
+] + [('stuck', name + '-fixed', 100, None) for name in ('deadlock', 'starvation', 'threads', 'finalizer', 'async')]
+
+
 class Leaks(unittest.TestCase):
     maxDiff = None
 
@@ -98,6 +107,54 @@ class Growth(unittest.TestCase):
         self.assertEqual([row['counts'] for row in rows if (row['kind'], row['name']) == ('collection', truths[0]['holder'])], [entries])
         elements = [row for row in rows if (row['kind'], row['name']) == ('type', truths[0]['element'])]
         self.assertEqual([(row['counts'], row['steady']) for row in elements], [(entries, True)])
+
+
+class Stuck(unittest.TestCase):
+    """What the lab of stuck work says of itself, told by the relations about threads, async methods and exceptions."""
+
+    def rows(self, variant, *words):
+        folder = os.environ.get('CLRTRAIL_LAB_DUMPS')
+        path = pathlib.Path(folder or '.') / f'stuck-{variant}.core'
+        if not folder or not path.exists():
+            self.skipTest('no dump of the stuck lab')
+        return clrtrail.document(path, *words)['rows'], json.loads(pathlib.Path(f'{path}.truth.json').read_text())
+
+    def test_async_methods_wait_in_three_shapes(self):
+        rows, truth = self.rows('async', 'dumpasync')
+        prefix = 'Labs.Stuck.Async.'
+        shapes = {}
+        for row in rows:
+            shapes.setdefault((row['shape'], row['count']), []).append(row['method'].removeprefix(prefix))
+        self.assertEqual({(count, *methods) for (_, count), methods in shapes.items()}, {
+            (truth['requests'], 'Reply', 'Ask', 'Request'), (truth['gates'], 'Gate'), (truth['fork'] * 2, 'Branch', 'Fork')})
+        self.assertEqual({row['method']: row['line'] for row in rows}, {
+            prefix + method: self.line(f'await {text}') for method, text in (
+                ('Reply', 'source.Task'), ('Ask', 'Reply(id)'), ('Request', 'Ask(id)'), ('Gate', 'closedGate'), ('Fork', 'Task.WhenAll'), ('Branch', 'Task.Delay'))})
+
+    def line(self, text):
+        lines = (clrtrail.ROOT / 'labs/stuck/Async.cs').read_text().splitlines()
+        return next(number for number, line in enumerate(lines, 1) if text in line)
+
+    def test_exceptions_are_where_they_were_thrown(self):
+        rows, truth = self.rows('async', 'exceptions')
+        thrown = [row for row in rows if row['type'] == truth['inner']]
+        self.assertEqual([row['line'] for row in thrown], [truth['failure_line']] * (truth['failures'] + 1))
+        outer = [row for row in rows if row['type'] == truth['failure']]
+        self.assertEqual([row['inner_type'] for row in outer], [truth['inner']] * (truth['failures'] + 1))
+        self.assertEqual(outer[-1]['message'], 'payment 7 failed')
+        self.assertEqual([row['message'] for row in outer if row['handled_by']], ['payment 7 failed'])
+
+    def test_the_deadlock_names_its_threads(self):
+        rows, truth = self.rows('deadlock', 'deadlocks')
+        self.assertEqual([(row['thread'], row['held_by'], row['type'], row['sure']) for row in rows],
+                         [(truth['ids'][0], truth['ids'][1], truth['lock'], True), (truth['ids'][1], truth['ids'][0], truth['lock'], True)])
+        self.assertEqual(self.rows('deadlock-fixed', 'deadlocks')[0], [])
+
+    def test_the_pool_starves(self):
+        rows, truth = self.rows('starvation', 'threadpool')
+        # One work item more than the lab counted: the one that it waits with.
+        self.assertEqual((rows[0]['workers'], rows[0]['queued'], rows[0]['on_tasks'], rows[0]['max']), (truth['threads'], truth['pending'] + 1, truth['workers'], truth['workers']))
+        self.assertIn(truth['method'], rows[0]['sites'])
 
 
 class Differ(unittest.TestCase):

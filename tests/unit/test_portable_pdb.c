@@ -135,6 +135,32 @@ static void a_state_machine_leads_to_the_method_that_was_written(void **state)
     metadata_writer_deinit(&pdb.writer);
 }
 
+static void an_await_is_found_by_its_state(void **state)
+{
+    static const uint8_t kind[16] = {
+        0xc5, 0x2a, 0xfd, 0x54, 0x25, 0xe9, 0x1a, 0x40, 0x9c, 0x2a, 0xf9, 0x4f, 0x17, 0x10, 0x72, 0xf8
+    };
+    static const uint8_t other[16] = { 1 };
+    static const uint8_t awaits[] = { 0, 0, 0, 0, 0x21, 0, 0, 0, 0x30, 0, 0, 0, 0x81, 0x00, 0x55, 1, 0, 0, 0x60, 1, 0, 0, 4 };
+    struct pdb pdb;
+    uint32_t off;
+
+    (void)state;
+    pdb_init(&pdb);
+    pdb.writer.sorted = UINT64_C(1) << METADATA_CUSTOM_DEBUG_INFORMATION;
+    metadata_writer_add(&pdb.writer, METADATA_CUSTOM_DEBUG_INFORMATION, 4 << 5, metadata_writer_guid(&pdb.writer, other), 0);
+    metadata_writer_add(&pdb.writer, METADATA_CUSTOM_DEBUG_INFORMATION, 4 << 5, metadata_writer_guid(&pdb.writer, kind),
+                        metadata_writer_blob(&pdb.writer, awaits, sizeof(awaits)));
+    pdb_finish(&pdb);
+    assert_true(portable_pdb_await(&pdb.md, 4, 0, &off));
+    assert_int_equal(off, 0x21);
+    assert_true(portable_pdb_await(&pdb.md, 4, 1, &off));
+    assert_int_equal(off, 0x155);
+    assert_false(portable_pdb_await(&pdb.md, 4, 2, &off));
+    assert_false(portable_pdb_await(&pdb.md, 5, 0, &off));
+    metadata_writer_deinit(&pdb.writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +169,7 @@ int main(void)
         cmocka_unit_test(methods_without_points_are_nowhere),
         cmocka_unit_test(a_document_is_named_by_its_parts),
         cmocka_unit_test(a_state_machine_leads_to_the_method_that_was_written),
+        cmocka_unit_test(an_await_is_found_by_its_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

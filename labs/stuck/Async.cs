@@ -38,6 +38,7 @@ static class Async
         {
             ["requests"] = hangs ? count : 0, ["gates"] = hangs ? 3 : 0, ["fork"] = hangs ? 1 : 0,
             ["failures"] = failures.Count, ["failure_line"] = ThrowLine, ["inner"] = "System.InvalidOperationException", ["failure"] = typeof(PaymentException).FullName,
+            ["thin_lock"] = "System.Collections.Generic.List<System.Exception>",
             ["heartbeat_due"] = 90 * 60 * 1000, ["heartbeat_period"] = 30 * 60 * 1000,
         };
     }
@@ -118,8 +119,11 @@ static class Async
         }
         catch (PaymentException)
         {
-            handling.Set();
-            never.WaitOne();
+            lock (failures) // nobody else wants it: a thin lock
+            {
+                handling.Set();
+                never.WaitOne();
+            }
         }
     }
 }

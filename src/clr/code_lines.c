@@ -136,8 +136,10 @@ static struct code_lines_module *module_lines(struct code_lines *lines, uint64_t
     if (!known) return NULL;
     if (!known->lines_done) {
         known->lines_done = true;
+        /* The framework comes without PDBs; to look for them would only tell of files that are not there. */
+        if (clr_module_is_framework(lines->clr, module)) return known;
         source_lines_init(lines->clr, module, &known->lines);
-        if (!known->lines.is_found && !module->is_dynamic && !clr_module_is_framework(lines->clr, module))
+        if (!known->lines.is_found && !module->is_dynamic)
             gaps_add(lines->clr->gaps, "source lines", module->base, 1, "no PDB of this build found: %s",
                      *module->path ? module->path : "(loaded from bytes)");
     }

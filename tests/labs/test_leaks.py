@@ -144,6 +144,24 @@ class Stuck(unittest.TestCase):
         self.assertEqual(outer[-1]['message'], 'payment 7 failed')
         self.assertEqual([row['message'] for row in outer if row['handled_by']], ['payment 7 failed'])
 
+    def test_timers_and_tasks_know_their_methods(self):
+        rows, truth = self.rows('async', 'timers')
+        beat = [row for row in rows if row['callback'] == 'Labs.Stuck.Async.Beat(System.Object)']
+        self.assertEqual([(row['due_ms'], row['period_ms'], row['state']) for row in beat], [(truth['heartbeat_due'], truth['heartbeat_period'], '"beat"')])
+        self.assertEqual(sorted(row['due_ms'] for row in rows if row['target_type'] is None), [hours * 3600_000 for hours in (1, 1.5, 2, 3)])
+        rows, truth = self.rows('starvation', 'tasks')
+        handlers = [row for row in rows if row['method'] == 'Labs.Stuck.Starvation+<>c__DisplayClass3_0.<Run>b__0()']
+        statuses = [row['status'] for row in handlers]
+        self.assertEqual((statuses.count('running'), statuses.count('waiting to run')), (truth['workers'], truth['requests'] - truth['workers']))
+
+    def test_locks_have_owners_and_waiters(self):
+        rows, truth = self.rows('deadlock', 'locks')
+        there, back = truth['ids']
+        self.assertEqual([(row['kind'], row['owner'], row['entering'], str(back) in (row['waiters'] or '').split(', ')) for row in rows if row['owner'] == there],
+                         [('sync_block', there, 2, True)])
+        rows, truth = self.rows('async', 'locks')
+        self.assertEqual([(row['kind'], row['recursion']) for row in rows if row['type'] == truth['thin_lock']], [('thin', 1)])
+
     def test_the_deadlock_names_its_threads(self):
         rows, truth = self.rows('deadlock', 'deadlocks')
         self.assertEqual([(row['thread'], row['held_by'], row['type'], row['sure']) for row in rows],

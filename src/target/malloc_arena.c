@@ -418,9 +418,13 @@ static void find_main_by_ring(struct glibc_malloc *malloc)
     }
 }
 
+#define MAIN_SCAN_MAX (UINT64_C(256) << 20)
+
 /* Alone it is a ring of one, in the data of libc or of a static program. */
 static bool find_main_in(struct glibc_malloc *malloc, const struct malloc_layout *layout, uint64_t start, uint64_t end)
 {
+    /* A damaged header can claim petabytes: no module has that much data. */
+    if (end - start > MAIN_SCAN_MAX) end = start + MAIN_SCAN_MAX;
     for (uint64_t at = start; at < end && end - at >= 8;) {
         uint64_t size, off;
         const uint8_t *bytes = memory_view_dumped(&malloc->target->memory, at, end - at, &size);

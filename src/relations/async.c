@@ -2,6 +2,7 @@
 
 #include "clr/code_lines.h"
 #include "managed/async.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -140,10 +141,7 @@ static void fill(struct async_cursor *cursor, const struct async_box *box, struc
     value_u64(&row[STATE], (uint64_t)box->state);
     value_u64(&row[BOX], box->addr);
     value_text(&row[MACHINE], clr_type_name(cursor->clr, box->machine_mt));
-    if (!cursor->place.file) return;
-    value_text(&row[SOURCE], text_cstr(&cursor->place.source));
-    value_text(&row[FILE_NAME], cursor->place.file);
-    value_u64(&row[LINE], cursor->place.line);
+    place_cells(&cursor->place, NULL, &row[SOURCE], &row[FILE_NAME], &row[LINE]);
 }
 
 static struct error *async_next(void *cursor_, struct value *row, bool *more_ret)

@@ -1,5 +1,6 @@
 #include "managed/blocked.h"
 #include "clr/object.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -100,11 +101,7 @@ static struct error *blocked_next(void *cursor_, struct value *row, bool *more_r
     value_text(&row[THREADS], text_cstr(&cursor->ids));
     code_lines_describe(&cursor->lines, group->first->site_method, group->first->site_ip, group->first->site_is_leaf,
                         &cursor->place);
-    if (cursor->place.method.length) value_text(&row[METHOD], text_cstr(&cursor->place.method));
-    if (!cursor->place.file) return NULL;
-    value_text(&row[SOURCE], text_cstr(&cursor->place.source));
-    value_text(&row[FILE_NAME], cursor->place.file);
-    value_u64(&row[LINE], cursor->place.line);
+    place_cells(&cursor->place, &row[METHOD], &row[SOURCE], &row[FILE_NAME], &row[LINE]);
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "clr/object.h"
 #include "managed/blocked.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -52,11 +53,7 @@ static struct error *deadlocks_next(void *cursor_, struct value *row, bool *more
     value_u64(&row[HELD_BY], blocked->owner_id);
     value_u64(&row[SURE], blocked->lock_is_sure);
     code_lines_describe(&cursor->lines, blocked->site_method, blocked->site_ip, blocked->site_is_leaf, &cursor->place);
-    if (cursor->place.method.length) value_text(&row[METHOD], text_cstr(&cursor->place.method));
-    if (!cursor->place.file) return NULL;
-    value_text(&row[SOURCE], text_cstr(&cursor->place.source));
-    value_text(&row[FILE_NAME], cursor->place.file);
-    value_u64(&row[LINE], cursor->place.line);
+    place_cells(&cursor->place, &row[METHOD], &row[SOURCE], &row[FILE_NAME], &row[LINE]);
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "clr/code_lines.h"
 #include "clr/field_value.h"
 #include "clr/stack_walk.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -104,11 +105,7 @@ static void fill_frame(struct exception_cursor *cursor, uint32_t index, struct v
     value_u64(&row[SP], frame.sp);
     value_u64(&row[IP], frame.ip);
     text_printf(&cursor->what, "   at %s", cursor->place.method.length ? text_cstr(&cursor->place.method) : "?");
-    if (cursor->place.method.length) value_text(&row[METHOD], text_cstr(&cursor->place.method));
-    if (!cursor->place.file) return;
-    value_text(&row[SOURCE], text_cstr(&cursor->place.source));
-    value_text(&row[FILE_NAME], cursor->place.file);
-    value_u64(&row[LINE], cursor->place.line);
+    place_cells(&cursor->place, &row[METHOD], &row[SOURCE], &row[FILE_NAME], &row[LINE]);
 }
 
 /* Goes on to the next exception of the chain; false at its end. */

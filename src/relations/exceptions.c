@@ -2,6 +2,7 @@
 #include "clr/exception.h"
 #include "clr/field_value.h"
 #include "managed/instances.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -92,11 +93,7 @@ static void fill_origin(struct exceptions_cursor *cursor, const struct clr_excep
     if (!clr_exception_frame(cursor->clr, exception, 0, &frame)) return;
     cursor->with_stack++;
     code_lines_describe(&cursor->lines, frame.method_desc_addr, frame.ip, frame.is_adjusted, &cursor->place);
-    if (cursor->place.method.length) value_text(&row[THROWN_IN], text_cstr(&cursor->place.method));
-    if (!cursor->place.file) return;
-    value_text(&row[SOURCE], text_cstr(&cursor->place.source));
-    value_text(&row[FILE_NAME], cursor->place.file);
-    value_u64(&row[LINE], cursor->place.line);
+    place_cells(&cursor->place, &row[THROWN_IN], &row[SOURCE], &row[FILE_NAME], &row[LINE]);
 }
 
 static void fill(struct exceptions_cursor *cursor, const struct clr_exception *exception, struct value *row)

@@ -1,6 +1,7 @@
 #include "clr/object.h"
 #include "heap/walk.h"
 #include "managed/blocked.h"
+#include "relations/place_cells.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
@@ -126,8 +127,7 @@ static struct error *locks_next(void *cursor_, struct value *row, bool *more_ret
     owner = blocked_thread_by_id(cursor->threads, lock->owner_id);
     if (!owner || !owner->site_method) return NULL;
     code_lines_describe(&cursor->lines, owner->site_method, owner->site_ip, owner->site_is_leaf, &cursor->place);
-    if (cursor->place.method.length) value_text(&row[OWNER_IN], text_cstr(&cursor->place.method));
-    if (cursor->place.file) value_text(&row[SOURCE], text_cstr(&cursor->place.source));
+    place_cells(&cursor->place, &row[OWNER_IN], &row[SOURCE], NULL, NULL);
     return NULL;
 }
 

@@ -63,10 +63,16 @@ static void append_float(double value, int digits, struct text *ret)
     text_printf(ret, "%.*g", digits, value);
 }
 
+/* Controls, and halves of a pair, which are no character alone, by their number. */
 static void append_char(uint16_t unit, struct text *ret)
 {
+    bool is_control = unit < 0x20 || (unit >= 0x7f && unit < 0xa0), is_half = unit >= 0xd800 && unit < 0xe000;
+
     text_putc(ret, '\'');
-    text_append_utf16(ret, &unit, 1);
+    if (is_control || is_half)
+        text_printf(ret, "\\u%04x", unit);
+    else
+        text_append_utf16(ret, &unit, 1);
     text_putc(ret, '\'');
 }
 

@@ -19,11 +19,16 @@ struct collections_cursor {
     bool walking, collections_begun;
     size_t segment; /* index of the next one */
     struct text element;
-    uint64_t count, unknown;
+    bool only_empty, only_oversized;
+    uint64_t count, wasted;
 };
 
-enum { ADDRESS, TYPE, COUNT, CAPACITY, ELEMENT, STORE_BYTES, STORE };
-enum { PARAMETER_TYPE, PARAMETER_MIN };
+enum { ADDRESS, TYPE, COUNT, CAPACITY, FILL, ELEMENT, STORE_BYTES, WASTED, STORE };
+enum { PARAMETER_TYPE, PARAMETER_MIN, PARAMETER_EMPTY, PARAMETER_OVERSIZED };
+
+/* Over-sized: less than a quarter is used. A collection that grows by doubling is never so empty unless it was fuller once, or was
+ * made too large. */
+enum { OVERSIZED_PARTS = 4, ARRAY_HEADER = 24 };
 
 static struct error *collections_begin(struct session *session, const struct request *request, void *cursor_)
 {
@@ -33,6 +38,8 @@ static struct error *collections_begin(struct session *session, const struct req
     cursor->session = session;
     if (request->arguments[PARAMETER_TYPE].given) cursor->type = request->arguments[PARAMETER_TYPE].s;
     if (request->arguments[PARAMETER_MIN].given) cursor->min = request->arguments[PARAMETER_MIN].u;
+    cursor->only_empty = request->arguments[PARAMETER_EMPTY].given;
+    cursor->only_oversized = request->arguments[PARAMETER_OVERSIZED].given;
     TRY(session_clr(session, &cursor->clr));
     TRY(session_gc_heaps(session, &cursor->heaps));
     collection_types_init(&cursor->collections, cursor->clr);
@@ -57,20 +64,46 @@ static uint64_t next_object(struct collections_cursor *cursor)
     }
 }
 
-static void fill_row(struct collections_cursor *cursor, const struct collection *collection, struct value *row)
+/* Is it one of those that were asked for? */
+static bool is_asked(const struct collections_cursor *cursor, const struct collection *collection)
+{
+    if (collection->count < cursor->min) return false;
+    if (cursor->only_empty && !(collection->count_known && !collection->count)) return false;
+    if (cursor->only_oversized &&
+        (!collection->count_known || !collection->capacity || collection->count >= collection->capacity / OVERSIZED_PARTS))
+        return false;
+    return !cursor->type || strcasestr(clr_type_name(cursor->clr, collection->object.type->mt_addr), cursor->type);
+}
+
+/* Its array, and what of that has no element in it. */
+static void fill_store(struct collections_cursor *cursor, const struct collection *collection, struct value *row)
 {
     struct clr_object store;
+    uint64_t data;
 
+    if (!collection->store_addr) return;
+    value_u64(&row[STORE], collection->store_addr);
+    if (!collection->capacity || !clr_object_try(cursor->clr, collection->store_addr, &store)) return;
+    value_u64(&row[STORE_BYTES], store.size);
+    if (!collection->count_known || !store.count || collection->count > collection->capacity) return;
+    data = store.size > ARRAY_HEADER ? store.size - ARRAY_HEADER : 0;
+    value_u64(&row[WASTED], data / collection->capacity * (collection->capacity - collection->count));
+    cursor->wasted += row[WASTED].u;
+}
+
+static void fill_row(struct collections_cursor *cursor, const struct collection *collection, struct value *row)
+{
     value_u64(&row[ADDRESS], collection->object.addr);
     value_text(&row[TYPE], clr_type_name(cursor->clr, collection->object.type->mt_addr));
     if (collection->count_known) value_u64(&row[COUNT], collection->count);
-    if (collection->capacity) value_u64(&row[CAPACITY], collection->capacity);
+    if (collection->capacity) {
+        value_u64(&row[CAPACITY], collection->capacity);
+        if (collection->count_known && collection->count <= collection->capacity)
+            value_share(&row[FILL], (double)collection->count / (double)collection->capacity);
+    }
     text_clear(&cursor->element);
     if (collection_element_text(collection, &cursor->element)) value_text(&row[ELEMENT], text_cstr(&cursor->element));
-    if (!collection->store_addr) return;
-    value_u64(&row[STORE], collection->store_addr);
-    if (collection->capacity && clr_object_try(cursor->clr, collection->store_addr, &store))
-        value_u64(&row[STORE_BYTES], store.size);
+    fill_store(cursor, collection, row);
 }
 
 static struct error *collections_next(void *cursor_, struct value *row, bool *more_ret)
@@ -82,8 +115,7 @@ static struct error *collections_next(void *cursor_, struct value *row, bool *mo
     *more_ret = false;
     while ((addr = next_object(cursor))) {
         if (!collection_open(&cursor->collections, addr, &collection)) continue;
-        if (collection.count < cursor->min) continue;
-        if (cursor->type && !strcasestr(clr_type_name(cursor->clr, collection.object.type->mt_addr), cursor->type)) continue;
+        if (!is_asked(cursor, &collection)) continue;
         fill_row(cursor, &collection, row);
         cursor->count++;
         *more_ret = true;
@@ -105,7 +137,11 @@ static void collections_footer(void *cursor_, struct text *ret)
 {
     const struct collections_cursor *cursor = cursor_;
 
-    text_printf(ret, "Total %llu collections", (unsigned long long)cursor->count);
+    text_puts(ret, "Total ");
+    text_number(ret, cursor->count);
+    text_puts(ret, " collections, ");
+    text_number(ret, cursor->wasted);
+    text_puts(ret, " bytes of their arrays have no element");
 }
 
 static const struct column columns[] = {
@@ -113,14 +149,18 @@ static const struct column columns[] = {
     { "type", COLUMN_TEXT, "its type" },
     { "count", COLUMN_COUNT, "elements; unknown where only walking along a chain would tell" },
     { "capacity", COLUMN_COUNT, "elements that its array has room for, or buckets", COLUMN_VERBOSE },
+    { "fill", COLUMN_SHARE, "count of capacity" },
     { "element", COLUMN_TEXT, "type of its elements, key -> value", COLUMN_VERBOSE },
     { "store_bytes", COLUMN_BYTES, "of its array, without the elements that are objects" },
+    { "wasted", COLUMN_BYTES, "of the array: room in which there is no element" },
     { "store", COLUMN_ADDRESS, "its array, or first node", COLUMN_VERBOSE },
 };
 
 static const struct parameter parameters[] = {
     { "type", NULL, PARAMETER_TEXT, false, "only types with this in their name" },
     { "min", "-min", PARAMETER_NUMBER, false, "only those with at least so many elements" },
+    { "empty", "-empty", PARAMETER_SWITCH, false, "only those without elements" },
+    { "oversized", "-oversized", PARAMETER_SWITCH, false, "only those that use less than a quarter of their room" },
 };
 
 const struct relation relation_collections = {
@@ -133,7 +173,8 @@ const struct relation relation_collections = {
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
-    .commands = { { "collections", .sort = "count desc" } },
+    .commands = { { "collections", .sort = "count desc" },
+                  { "collections -worst", .sort = "wasted desc", .help = "those that waste most room first" } },
     .empty = "no collections match, or the GC heap is not in this dump",
     .cursor_size = sizeof(struct collections_cursor),
     .begin = collections_begin,

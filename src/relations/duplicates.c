@@ -1,46 +1,70 @@
+#include "relations/duplicates.h"
+
+#include <string.h>
+
 #include "clr/field_value.h"
 #include "heap/walk.h"
-#include "managed/equal_content.h"
-#include "relations/relation.h"
+#include "managed/shown_value.h"
 #include "session/session.h"
 
 /* Strings and arrays of numbers that are there more than once. */
-enum { STRING_LENGTH_OFF = 8, PREVIEW_UNITS = 100, PREVIEW_ELEMENTS = 8 };
-
-/* How objects of a type are compared. */
-enum content { CONTENT_NONE, CONTENT_STRING, CONTENT_NUMBERS };
-
-struct duplicates_cursor {
-    struct session *session;
-    struct clr *clr;
-    struct equal_groups groups;
-    struct map contents; /* MethodTable -> enum content + 1 */
-    size_t next;
-    bool only_strings, only_arrays;
-    struct text preview;
-    uint64_t columns_needed;
-    uint64_t count, wasted; /* objects that equal another one, and their bytes without one of each */
-};
+enum { STRING_LENGTH_OFF = 8, PREVIEW_UNITS = 100, PREVIEW_ELEMENTS = 8, BOX_OFF = 8 };
 
 enum { ADDRESS, TYPE, LENGTH, COUNT, SIZE, WASTED, PREVIEW };
 
+static bool is_value_type(struct clr *clr, const struct clr_type *type)
+{
+    const char *parent = type->parent_addr ? clr_type_name(clr, type->parent_addr) : "";
+
+    return !strcmp(parent, "System.ValueType") || !strcmp(parent, "System.Enum");
+}
+
+static bool is_wanted(const struct duplicates_cursor *cursor, enum content content)
+{
+    return cursor->wanted >> content & 1;
+}
+
 static enum content content_of(const struct duplicates_cursor *cursor, const struct clr_type *type)
 {
+    bool has_pointers = type->flags & MT_FLAG_CONTAINS_POINTERS;
     uint64_t value_mt;
     uint8_t element;
 
-    if (clr_type_is_string(cursor->clr, type)) return cursor->only_arrays ? CONTENT_NONE : CONTENT_STRING;
-    if (!clr_type_is_array(type) || (type->flags & MT_FLAG_CONTAINS_POINTERS) || cursor->only_strings) return CONTENT_NONE;
+    if (clr_type_is_string(cursor->clr, type)) return is_wanted(cursor, CONTENT_STRING) ? CONTENT_STRING : CONTENT_NONE;
+    if (!clr_type_is_array(type)) {
+        if (type->component_size || has_pointers || type->base_size <= 2 * BOX_OFF) return CONTENT_NONE;
+        return is_wanted(cursor, CONTENT_BOX) && is_value_type(cursor->clr, type) ? CONTENT_BOX : CONTENT_NONE;
+    }
+    if (is_wanted(cursor, CONTENT_EMPTY)) return CONTENT_EMPTY;
+    if (has_pointers || !is_wanted(cursor, CONTENT_NUMBERS)) return CONTENT_NONE;
     element = clr_array_element(cursor->clr, type, &value_mt);
     return element != ELEMENT_CLASS && element_type_size(element) == type->component_size ? CONTENT_NUMBERS : CONTENT_NONE;
 }
 
+/* Where an object's content lies; false when it is not one to be compared. */
+static bool content_range(struct duplicates_cursor *cursor, enum content content, const struct object *object, uint64_t *start_ret,
+                          uint64_t *size_ret)
+{
+    uint32_t length = 0;
+
+    if (content == CONTENT_NONE) return false;
+    if (content == CONTENT_BOX) {
+        *start_ret = BOX_OFF;
+        *size_ret = object->size - 2 * BOX_OFF;
+        return true;
+    }
+    if (!memory_try_u32(cursor->clr->memory, object->addr + STRING_LENGTH_OFF, &length)) return false;
+    if (content == CONTENT_EMPTY && length) return false;
+    /* Bounds and lower bounds of an array are compared, too: the count at +8 and all behind it, up to the next object's header. */
+    *start_ret = content == CONTENT_STRING ? STRING_DATA_OFF : OBJECT_COUNT_OFF;
+    *size_ret = content == CONTENT_STRING ? 2ull * length : object->size - 8 - OBJECT_COUNT_OFF;
+    return true;
+}
+
 static struct error *add_object(struct duplicates_cursor *cursor, const struct object *object)
 {
-    const struct memory *memory = cursor->clr->memory;
     uint64_t mt_addr = object->type->mt_addr, known, start, size;
     const struct clr_type *type;
-    uint32_t length;
     bool read;
 
     if (!map_get(&cursor->contents, mt_addr, &known)) {
@@ -48,10 +72,7 @@ static struct error *add_object(struct duplicates_cursor *cursor, const struct o
         known = type ? content_of(cursor, type) : CONTENT_NONE;
         if (!map_put(&cursor->contents, mt_addr, known)) return &error_enomem;
     }
-    if (known == CONTENT_NONE || !memory_try_u32(memory, object->addr + STRING_LENGTH_OFF, &length)) return NULL;
-    /* Bounds and lower bounds of an array are compared, too: the count at +8 and all behind it, up to the next object's header. */
-    start = known == CONTENT_STRING ? STRING_DATA_OFF : OBJECT_COUNT_OFF;
-    size = known == CONTENT_STRING ? 2ull * length : object->size - 8 - OBJECT_COUNT_OFF;
+    if (!content_range(cursor, (enum content)known, object, &start, &size)) return NULL;
     if (!equal_groups_add(&cursor->groups, mt_addr, object->addr, object->size, object->addr + start, size, &read))
         return &error_enomem;
     if (!read) gaps_add(session_gaps(cursor->session), "duplicates", object->addr, 1, "content not in the dump in one piece");
@@ -68,7 +89,7 @@ static struct error *collect(struct duplicates_cursor *cursor, const struct gc_h
 
         walk_init(&walk, cursor->clr, types, heaps, &heaps->segments.data[i]);
         while (walk_next(&walk, &object))
-            if (!object.type->is_free && object.type->component_size) TRY(add_object(cursor, &object));
+            if (!object.type->is_free) TRY(add_object(cursor, &object));
         walk_report(&walk, session_gaps(cursor->session));
         progress_add(progress, heaps->segments.data[i].end - heaps->segments.data[i].start);
         if (progress_is_cancelled(progress)) return error_create(ERROR_CANCELLED, "cancelled");
@@ -107,9 +128,9 @@ static void keep_duplicates(struct duplicates_cursor *cursor)
     vec_sort(&cursor->groups.list, compare_wasted);
 }
 
-static struct error *duplicates_begin(struct session *session, const struct request *request, void *cursor_)
+struct error *duplicates_compare(struct session *session, const struct request *request, unsigned wanted,
+                                 struct duplicates_cursor *cursor)
 {
-    struct duplicates_cursor *cursor = cursor_;
     const struct gc_heaps *heaps;
     struct object_types types;
     uint64_t total = 0;
@@ -120,8 +141,7 @@ static struct error *duplicates_begin(struct session *session, const struct requ
     equal_groups_init(&cursor->groups, NULL);
     cursor->session = session;
     cursor->columns_needed = request->columns_needed;
-    cursor->only_strings = request->arguments[0].given && !request->arguments[1].given;
-    cursor->only_arrays = request->arguments[1].given && !request->arguments[0].given;
+    cursor->wanted = wanted;
     TRY(session_clr(session, &cursor->clr));
     TRY(session_gc_heaps(session, &heaps));
     cursor->groups.memory = cursor->clr->memory;
@@ -136,11 +156,26 @@ static struct error *duplicates_begin(struct session *session, const struct requ
     return err;
 }
 
+/* Characters are a text, whose controls the surface makes visible. */
+static void preview_characters(struct duplicates_cursor *cursor, const struct clr_object *object, uint64_t data)
+{
+    uint32_t count = object->count < PREVIEW_UNITS ? object->count : PREVIEW_UNITS;
+    const void *units = count ? memory_try_span(cursor->clr->memory, data, 2ull * count) : NULL;
+
+    text_putc(&cursor->preview, '"');
+    if (units) text_append_utf16(&cursor->preview, units, count);
+    text_puts(&cursor->preview, count < object->count ? "\"..." : "\"");
+}
+
 static void preview_array(struct duplicates_cursor *cursor, const struct clr_object *object)
 {
     uint64_t value_mt, data = object->addr + clr_array_data_off(cursor->clr, object->type);
     uint8_t element = clr_array_element(cursor->clr, object->type, &value_mt);
 
+    if (element == ELEMENT_CHAR) {
+        preview_characters(cursor, object, data);
+        return;
+    }
     for (uint32_t i = 0; i < object->count && i < PREVIEW_ELEMENTS; i++) {
         if (i) text_puts(&cursor->preview, " ");
         clr_value_text(cursor->clr, element, value_mt, data + (uint64_t)i * object->type->component_size, &cursor->preview);
@@ -148,7 +183,28 @@ static void preview_array(struct duplicates_cursor *cursor, const struct clr_obj
     if (object->count > PREVIEW_ELEMENTS) text_puts(&cursor->preview, " ...");
 }
 
-static struct error *duplicates_next(void *cursor_, struct value *row, bool *more_ret)
+/* A date, a number, an enum's member; else the fields. */
+static void preview_box(struct duplicates_cursor *cursor, const struct clr_object *object)
+{
+    struct collection_types collections;
+    struct clr_value_iterator values;
+    struct clr_value value;
+    unsigned count = 0;
+    bool is_shown;
+
+    collection_types_init(&collections, cursor->clr);
+    is_shown = shown_object(&collections, object->addr, &cursor->preview);
+    collection_types_deinit(&collections);
+    if (is_shown) return;
+    clr_values_begin(cursor->clr, object, &values);
+    while (count < PREVIEW_ELEMENTS && clr_values_next(&values, &value)) {
+        text_printf(&cursor->preview, count++ ? ", %s " : "%s ", value.name);
+        clr_value_text(cursor->clr, value.element_type, value.value_mt, value.addr, &cursor->preview);
+    }
+    clr_values_end(&values);
+}
+
+struct error *duplicates_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct duplicates_cursor *cursor = cursor_;
     const struct equal_group *group;
@@ -163,18 +219,20 @@ static struct error *duplicates_next(void *cursor_, struct value *row, bool *mor
     value_u64(&row[SIZE], group->bytes);
     value_u64(&row[WASTED], wasted_bytes(group));
     if (!clr_object_try(cursor->clr, group->addr, &object)) return NULL;
-    value_u64(&row[LENGTH], object.count);
+    if (object.type->component_size) value_u64(&row[LENGTH], object.count);
     if (!(cursor->columns_needed & 1 << PREVIEW)) return NULL;
     text_clear(&cursor->preview);
     if (clr_type_is_string(cursor->clr, object.type))
         clr_string_text(cursor->clr, &object, PREVIEW_UNITS, &cursor->preview);
-    else
+    else if (clr_type_is_array(object.type))
         preview_array(cursor, &object);
-    value_text(&row[PREVIEW], text_cstr(&cursor->preview));
+    else
+        preview_box(cursor, &object);
+    value_textn(&row[PREVIEW], text_cstr(&cursor->preview), cursor->preview.length);
     return NULL;
 }
 
-static void duplicates_end(void *cursor_)
+void duplicates_end(void *cursor_)
 {
     struct duplicates_cursor *cursor = cursor_;
 
@@ -183,7 +241,7 @@ static void duplicates_end(void *cursor_)
     text_deinit(&cursor->preview);
 }
 
-static void duplicates_footer(void *cursor_, struct text *ret)
+void duplicates_footer(void *cursor_, struct text *ret)
 {
     const struct duplicates_cursor *cursor = cursor_;
 
@@ -193,14 +251,22 @@ static void duplicates_footer(void *cursor_, struct text *ret)
     text_puts(ret, " bytes less");
 }
 
-static const struct column columns[] = {
+static struct error *duplicates_begin(struct session *session, const struct request *request, void *cursor)
+{
+    bool strings = request->arguments[0].given, arrays = request->arguments[1].given;
+    unsigned wanted = (strings || !arrays ? 1u << CONTENT_STRING : 0) | (arrays || !strings ? 1u << CONTENT_NUMBERS : 0);
+
+    return duplicates_compare(session, request, wanted, cursor);
+}
+
+const struct column duplicates_columns[DUPLICATES_COLUMNS] = {
     { "address", COLUMN_ADDRESS, "the first of the equal objects" },
-    { "type", COLUMN_TEXT, "string, or array of numbers" },
+    { "type", COLUMN_TEXT, "string, array of numbers, struct" },
     { "length", COLUMN_COUNT, "UTF-16 units, or elements" },
     { "count", COLUMN_COUNT, "objects with this content" },
     { "size", COLUMN_BYTES, "bytes of all of them" },
     { "wasted", COLUMN_BYTES, "bytes of all but one" },
-    { "preview", COLUMN_TEXT, "the text, or the first elements" },
+    { "preview", COLUMN_TEXT, "the text, the first elements, the value" },
 };
 
 static const struct parameter parameters[] = {
@@ -214,8 +280,8 @@ const struct relation relation_duplicates = {
     .description = "Objects of the same type with the same content, dead ones included. Arrays are equal when lengths and elements "
                    "are; those of references and structs are not compared.",
     .topic = "GC heap",
-    .columns = columns,
-    .column_count = ARRAY_COUNT(columns),
+    .columns = duplicates_columns,
+    .column_count = DUPLICATES_COLUMNS,
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
     .commands = { { "duplicates" } },

@@ -117,7 +117,7 @@ static void fill_row(struct object_fields_cursor *cursor, const struct clr_value
     else
         clr_value_text(cursor->clr, value->element_type, value->value_mt, value->addr, &cursor->value);
     append_struct(cursor, value);
-    if (cursor->value.length) value_text(&row[VALUE], text_cstr(&cursor->value));
+    if (cursor->value.length) value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
     if (!value->field) return;
     value_u64(&row[TOKEN], value->field->token);
     if (cursor->columns_needed & 1 << DECLARING)
@@ -135,7 +135,8 @@ static bool fill_string(struct object_fields_cursor *cursor, struct value *row)
     value_u64(&row[OFFSET], STRING_DATA_OFF);
     value_u64(&row[ADDRESS], cursor->object.addr + STRING_DATA_OFF);
     value_text(&row[TYPE], "System.Char");
-    if (clr_string_text(cursor->clr, &cursor->object, 1 << 20, &cursor->value)) value_text(&row[VALUE], text_cstr(&cursor->value));
+    if (clr_string_text(cursor->clr, &cursor->object, 1 << 20, &cursor->value))
+        value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
     return true;
 }
 

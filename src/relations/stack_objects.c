@@ -61,7 +61,7 @@ static void fill(struct stack_objects_cursor *cursor, const struct root *root, s
     value_text(&row[TYPE], clr_object_type_name(cursor->clr, root->object));
     text_clear(&cursor->value);
     managed_text(cursor->clr, &value, &cursor->value);
-    value_text(&row[VALUE], text_cstr(&cursor->value));
+    value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
 }
 
 static struct error *stack_objects_next(void *cursor_, struct value *row, bool *more_ret)

@@ -7,18 +7,20 @@
 
 enum { STRING_SHOWN = 100 };
 
-/* Static fields of all loaded types. */
+/* Static fields of all loaded types; with -class all fields of one, those of its instances first. */
 struct statics_cursor {
     struct session *session;
     struct clr *clr;
     struct clr_static_iterator fields;
     uint64_t columns_needed, only_mt;
+    const struct clr_fields *instance; /* of the one type; NULL: not asked for, or all shown */
+    size_t instance_next;
     const char *type;
     struct text field_type, value;
     uint64_t count;
 };
 
-enum { TYPE, FIELD, KIND, FIELD_TYPE, ADDRESS, VALUE, OBJECT, OBJECT_TYPE, INITIALIZED, METHOD_TABLE, TOKEN };
+enum { TYPE, FIELD, KIND, FIELD_TYPE, ADDRESS, VALUE, OBJECT, OBJECT_TYPE, INITIALIZED, METHOD_TABLE, TOKEN, OFFSET };
 enum { PARAMETER_TYPE, PARAMETER_MT, PARAMETER_CLASS };
 
 /* The MethodTable that `addr` is, or that the EEClass there belongs to. */
@@ -51,7 +53,10 @@ static struct error *statics_begin(struct session *session, const struct request
     if (arguments[PARAMETER_TYPE].given) cursor->type = arguments[PARAMETER_TYPE].s;
     if (arguments[PARAMETER_MT].given) cursor->only_mt = arguments[PARAMETER_MT].u;
     TRY(session_clr(session, &cursor->clr));
-    if (arguments[PARAMETER_CLASS].given) TRY(type_of_class(cursor->clr, arguments[PARAMETER_CLASS].u, &cursor->only_mt));
+    if (arguments[PARAMETER_CLASS].given) {
+        TRY(type_of_class(cursor->clr, arguments[PARAMETER_CLASS].u, &cursor->only_mt));
+        cursor->instance = clr_type_fields(cursor->clr, cursor->only_mt);
+    }
     return clr_statics_begin(cursor->clr, &cursor->fields);
 }
 
@@ -96,7 +101,14 @@ static void fill_value(struct statics_cursor *cursor, const struct clr_field *fi
         fill_object(cursor, addr, row);
     else
         clr_value_text(cursor->clr, field->element_type, clr_field_value_type(cursor->clr, field), addr, &cursor->value);
-    if (cursor->value.length) value_text(&row[VALUE], text_cstr(&cursor->value));
+    if (cursor->value.length) value_textn(&row[VALUE], text_cstr(&cursor->value), cursor->value.length);
+}
+
+static void fill_field_type(struct statics_cursor *cursor, const struct clr_field *field, struct value *row)
+{
+    if (!(cursor->columns_needed & 1 << FIELD_TYPE)) return;
+    text_clear(&cursor->field_type);
+    if (clr_field_type_name(cursor->clr, field, &cursor->field_type)) value_text(&row[FIELD_TYPE], text_cstr(&cursor->field_type));
 }
 
 static void fill_row(struct statics_cursor *cursor, const struct clr_field *field, struct value *row)
@@ -110,14 +122,27 @@ static void fill_row(struct statics_cursor *cursor, const struct clr_field *fiel
     value_u64(&row[INITIALIZED], cursor->fields.statics.is_initialized);
     value_u64(&row[METHOD_TABLE], type->mt_addr);
     value_u64(&row[TOKEN], field->token);
-    if (cursor->columns_needed & 1 << FIELD_TYPE) {
-        text_clear(&cursor->field_type);
-        if (clr_field_type_name(cursor->clr, field, &cursor->field_type))
-            value_text(&row[FIELD_TYPE], text_cstr(&cursor->field_type));
-    }
+    fill_field_type(cursor, field, row);
     if (!addr) return;
     value_u64(&row[ADDRESS], addr);
     if (cursor->columns_needed & (1 << VALUE | 1 << OBJECT | 1 << OBJECT_TYPE)) fill_value(cursor, field, addr, row);
+}
+
+/* A field of instances, inherited or not: it has a place in each, and no value here. False: there are no more. */
+static bool instance_row(struct statics_cursor *cursor, struct value *row)
+{
+    const struct clr_field *field;
+
+    if (!cursor->instance || cursor->instance_next == cursor->instance->instance_count) return false;
+    field = &cursor->instance->instance[cursor->instance_next++];
+    value_text(&row[TYPE], clr_type_name(cursor->clr, field->declaring_mt));
+    value_text(&row[FIELD], field->name);
+    value_text(&row[KIND], "instance");
+    value_u64(&row[METHOD_TABLE], field->declaring_mt);
+    value_u64(&row[TOKEN], field->token);
+    value_u64(&row[OFFSET], (uint64_t)field->offset + 8);
+    fill_field_type(cursor, field, row);
+    return true;
 }
 
 static struct error *statics_next(void *cursor_, struct value *row, bool *more_ret)
@@ -125,12 +150,12 @@ static struct error *statics_next(void *cursor_, struct value *row, bool *more_r
     struct statics_cursor *cursor = cursor_;
     const struct clr_field *field;
 
-    for (*more_ret = false; clr_statics_next(&cursor->fields, &field);) {
+    *more_ret = instance_row(cursor, row);
+    while (!*more_ret && clr_statics_next(&cursor->fields, &field)) {
         if (!is_asked(cursor)) continue;
         fill_row(cursor, field, row);
         cursor->count++;
         *more_ret = true;
-        break;
     }
     return NULL;
 }
@@ -147,13 +172,17 @@ static void statics_footer(void *cursor_, struct text *ret)
 {
     const struct statics_cursor *cursor = cursor_;
 
-    text_printf(ret, "Total %llu static fields", (unsigned long long)cursor->count);
+    text_puts(ret, "Total ");
+    if (cursor->instance) text_printf(ret, "%zu fields of instances, ", cursor->instance_next);
+    text_number(ret, cursor->count);
+    text_puts(ret, " static fields");
 }
 
 static const struct column columns[] = {
     { "type", COLUMN_TEXT, "that declares the field" },
     { "field", COLUMN_TEXT, "name" },
-    { "kind", COLUMN_TEXT, "static, thread static (see roots for its values by thread), static data of the image" },
+    { "kind", COLUMN_TEXT,
+      "static, thread static (see roots for its values by thread), static data of the image; of dumpclass: instance" },
     { "field_type", COLUMN_TEXT, "declared type", COLUMN_VERBOSE },
     { "address", COLUMN_ADDRESS, "of its slot", COLUMN_VERBOSE },
     { "value", COLUMN_TEXT, "number, enum member, string; length of an array" },
@@ -162,12 +191,14 @@ static const struct column columns[] = {
     { "initialized", COLUMN_BOOL, "the class constructor has run", COLUMN_VERBOSE },
     { "method_table", COLUMN_ADDRESS, "of the type", COLUMN_VERBOSE },
     { "token", COLUMN_TOKEN, "of the field", COLUMN_VERBOSE },
+    { "offset", COLUMN_NUMBER, "of a field of instances: bytes from the start of the object", COLUMN_VERBOSE },
 };
 
 static const struct parameter parameters[] = {
     { "type", NULL, PARAMETER_TEXT, false, "only types with this in their name" },
     { "method_table", "-mt", PARAMETER_ADDRESS, false, "only this type" },
-    { "class", "-class", PARAMETER_ADDRESS, false, "only the type of this EEClass or MethodTable" },
+    { "class", "-class", PARAMETER_ADDRESS, false,
+      "all fields of the type of this EEClass or MethodTable, those of instances, too" },
 };
 
 const struct relation relation_statics = {
@@ -181,7 +212,8 @@ const struct relation relation_statics = {
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
     .commands = { { "statics" },
-                  { "dumpclass", .bare = "class", .help = "static fields of a type, by its EEClass or MethodTable" } },
+                  { "dumpclass", .bare = "class", .columns = "field,kind,offset,field_type,value,object,object_type",
+                    .help = "fields of a type, static ones and those of its instances, by its EEClass or MethodTable" } },
     .group_by = "object_type",
     .empty = "no static fields match, or where this runtime keeps them is not known",
     .cursor_size = sizeof(struct statics_cursor),

@@ -156,12 +156,14 @@ struct error *duplicates_compare(struct session *session, const struct request *
     return err;
 }
 
-/* Characters are a text, whose controls the surface makes visible. */
+/* Characters are a text, whose controls the surface makes visible; of the zeros at the end of a buffer one is enough. */
 static void preview_characters(struct duplicates_cursor *cursor, const struct clr_object *object, uint64_t data)
 {
     uint32_t count = object->count < PREVIEW_UNITS ? object->count : PREVIEW_UNITS;
-    const void *units = count ? memory_try_span(cursor->clr->memory, data, 2ull * count) : NULL;
+    const uint8_t *units = count ? memory_try_span(cursor->clr->memory, data, 2ull * count) : NULL;
 
+    while (units && count > 1 && !load_u16(units + 2 * (count - 1)) && !load_u16(units + 2 * (count - 2)))
+        count--;
     text_putc(&cursor->preview, '"');
     if (units) text_append_utf16(&cursor->preview, units, count);
     text_puts(&cursor->preview, count < object->count ? "\"..." : "\"");

@@ -7,11 +7,16 @@
 
 enum { CANCEL_EVERY = 1 << 16 };
 
+struct labelled {
+    uint64_t addr;
+    uint32_t id;
+};
+
 struct labels {
     const struct graph *graph;
     struct reference_types types;
     uint32_t *owners;
-    VEC(struct traverse_item) changed;
+    VEC(struct labelled) changed;
     struct map slots;  /* addresses of static fields that are roots of their own */
     struct map arrays; /* objects that have such slots */
     uint64_t from_addr;
@@ -27,7 +32,7 @@ static inline void give(struct labels *labels, uint64_t addr, uint32_t label)
     owner = &labels->owners[id];
     if (*owner == label || *owner == EXCLUSIVE_SHARED) return;
     *owner = *owner == EXCLUSIVE_NOBODY ? label : EXCLUSIVE_SHARED;
-    if (!vec_push(&labels->changed, (struct traverse_item) { addr, id })) labels->failed = true;
+    if (!vec_push(&labels->changed, (struct labelled) { addr, id })) labels->failed = true;
 }
 
 static inline void follow_edge(void *user, uint64_t offset, uint64_t target)
@@ -39,7 +44,7 @@ static inline void follow_edge(void *user, uint64_t offset, uint64_t target)
     give(labels, target, labels->label);
 }
 
-static void follow_object(struct labels *labels, const struct traverse_item *item)
+static void follow_object(struct labels *labels, const struct labelled *item)
 {
     const struct heap_chunk *chunk = heap_chunk_at(labels->graph->starts, item->addr);
     const struct dependents *dependents = &labels->graph->dependents;
@@ -64,7 +69,7 @@ static void follow_object(struct labels *labels, const struct traverse_item *ite
 static struct error *follow_all(struct labels *labels, struct progress *progress)
 {
     for (uint64_t steps = 0; labels->changed.count && !labels->failed; steps++) {
-        struct traverse_item item = labels->changed.data[--labels->changed.count];
+        struct labelled item = labels->changed.data[--labels->changed.count];
 
         follow_object(labels, &item);
         if (steps % CANCEL_EVERY) continue;

@@ -7,7 +7,7 @@
 #include "base/parallel.h"
 #include "heap/walk.h"
 
-enum { BUCKETS_MAX = 1 << 20, BUCKET_SHIFT_MIN = 16, GATHER_STEP = 1 << 16 };
+enum { BUCKETS_MAX = 1 << 20, BUCKET_SHIFT_MIN = 16, INTERLEAVED = 8, PROGRESS_EVERY = 1 << 20 };
 
 struct starts_job {
     struct heap_starts *starts;
@@ -136,45 +136,66 @@ static bool make_lines(struct heap_starts *starts)
     return starts->lines != NULL;
 }
 
-/* Marks the objects of one walk until `until`; false at its end. */
-static bool mark_some(const struct heap_starts *starts, const struct heap_chunk *chunk, struct walk *walk, unsigned count)
+/* A chunk being walked. */
+struct chunk_walk {
+    const struct heap_chunk *chunk;
+    struct walk walk;
+};
+
+/* Next chunk for a walk; false when all are taken. */
+static bool take_chunk(struct starts_job *job, struct object_types *types, struct chunk_walk *ret)
 {
-    struct object object;
+    size_t i = atomic_fetch_add(&job->next_chunk, 1);
+    struct gc_segment segment;
 
-    while (count--) {
-        uint64_t at;
-
-        if (!walk_next(walk, &object)) return false;
-        at = (object.addr - chunk->start) >> 3;
-        starts->lines[chunk->first_line + at / LINE_BITS].bits[at % LINE_BITS / 64] |= UINT64_C(1) << at % 64;
-    }
+    if (i >= job->starts->chunks.count) return false;
+    ret->chunk = &job->starts->chunks.data[i];
+    segment = job->heaps->segments.data[ret->chunk->segment];
+    segment.end = ret->chunk->end;
+    walk_init(&ret->walk, job->clr, types, job->heaps, &segment);
     return true;
 }
 
+/* Marks one object of the walk; false at its end. */
+static inline bool mark_one(const struct heap_starts *starts, struct chunk_walk *walk)
+{
+    struct object object;
+    uint64_t at;
+
+    if (!walk_next(&walk->walk, &object)) return false;
+    at = (object.addr - walk->chunk->start) >> 3;
+    starts->lines[walk->chunk->first_line + at / LINE_BITS].bits[at % LINE_BITS / 64] |= UINT64_C(1) << at % LINE_BITS % 64;
+    return true;
+}
+
+/* Several chunks by turns: while the next header of one comes from memory, those of the others are read. */
 static void walk_chunks(void *user, size_t worker)
 {
-    enum { BATCH = 8192 };
     struct starts_job *job = user;
+    struct chunk_walk walks[INTERLEAVED];
+    size_t active = 0;
+    uint64_t walked = 0;
 
-    for (;;) {
-        size_t i = atomic_fetch_add(&job->next_chunk, 1);
-        const struct heap_chunk *chunk;
-        struct gc_segment segment;
-        struct walk walk;
-        uint64_t before;
+    while (active < INTERLEAVED && take_chunk(job, &job->types[worker], &walks[active]))
+        active++;
+    while (active) {
+        for (size_t i = 0; i < active;) {
+            uint64_t before = walks[i].walk.addr;
 
-        if (i >= job->starts->chunks.count || progress_is_cancelled(job->progress)) return;
-        chunk = &job->starts->chunks.data[i];
-        segment = job->heaps->segments.data[chunk->segment];
-        segment.end = chunk->end;
-        walk_init(&walk, job->clr, &job->types[worker], job->heaps, &segment);
-        for (before = walk.addr; mark_some(job->starts, chunk, &walk, BATCH); before = walk.addr) {
-            progress_add(job->progress, walk.addr - before);
-            if (progress_is_cancelled(job->progress)) return;
+            if (mark_one(job->starts, &walks[i])) {
+                walked += walks[i].walk.addr - before;
+                i++;
+                continue;
+            }
+            walk_report(&walks[i].walk, job->clr->gaps);
+            if (!take_chunk(job, &job->types[worker], &walks[i])) walks[i] = walks[--active];
         }
-        progress_add(job->progress, walk.addr - before);
-        walk_report(&walk, job->clr->gaps);
+        if (walked < PROGRESS_EVERY) continue;
+        progress_add(job->progress, walked);
+        walked = 0;
+        if (progress_is_cancelled(job->progress)) return;
     }
+    progress_add(job->progress, walked);
 }
 
 /* Objects before each line and word. */

@@ -84,13 +84,9 @@ static inline bool starts_line_has(const struct starts_line *line, unsigned bit)
     return line->bits[bit / 64] >> (bit % 64) & 1;
 }
 
-/* Number of set bits, without the instruction that not every x64 has. */
 static inline uint32_t popcount64(uint64_t x)
 {
-    x -= x >> 1 & UINT64_C(0x5555555555555555);
-    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
-    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return (uint32_t)(x * UINT64_C(0x0101010101010101) >> 56);
+    return (uint32_t)__builtin_popcountll(x);
 }
 
 /* Objects before `bit` of the line in all. */

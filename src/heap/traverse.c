@@ -6,11 +6,21 @@
 #include "base/large_array.h"
 #include "heap/walk.h"
 
-enum { BATCH = 256, AHEAD = 16, LIST_MIN = 1 << 16, LIST_SHARE = 64, CANCEL_EVERY = 1 << 16 };
+enum { BATCH = 256, AHEAD = 32, LIST_MIN = 1 << 16, LIST_SHARE = 4, CANCEL_EVERY = 1 << 16, CACHE_LINE = 64 };
 
 static size_t bitmap_words(const struct heap_starts *starts)
 {
     return (size_t)starts->object_count / 64 + 1;
+}
+
+/* Which ids are worth a look into the dependents. */
+static void note_primaries(struct traversal *t)
+{
+    uint32_t id;
+
+    for (size_t i = 0; t->dependents && i < t->dependents->list.count; i++)
+        if (heap_starts_id(t->starts, t->dependents->list.data[i].primary, &id))
+            t->has_dependents[id % TRAVERSE_FILTER_BITS / 64] |= UINT64_C(1) << id % 64;
 }
 
 struct error *traversal_init(struct traversal *ret, const struct clr *clr, const struct heap_starts *starts,
@@ -19,6 +29,7 @@ struct error *traversal_init(struct traversal *ret, const struct clr *clr, const
     *ret = (struct traversal) { .starts = starts, .dependents = dependents, .parents = parents, .progress = progress };
     ret->list_max = starts->object_count / LIST_SHARE;
     if (ret->list_max < LIST_MIN) ret->list_max = LIST_MIN;
+    note_primaries(ret);
     ret->reached = large_array_zeroed(bitmap_words(starts), sizeof(*ret->reached));
     if (ret->reached && reference_types_init(&ret->types, clr)) return NULL;
     traversal_deinit(ret);
@@ -52,10 +63,10 @@ static __attribute__((noinline)) bool frontier_widen(const struct traversal *t, 
     return true;
 }
 
-static inline void frontier_push(struct traversal *t, uint64_t addr, uint32_t id)
+static inline void frontier_push(struct traversal *t, const uint8_t *bytes, uint32_t id)
 {
     struct traverse_frontier *next = &t->next;
-    struct traverse_item item = { addr, id };
+    struct traverse_item item = { bytes, id };
 
     if (!next->is_dense) {
         if (next->list.count < t->list_max) {
@@ -83,7 +94,7 @@ static inline void settle(struct traversal *t, const struct traverse_edge *edge)
     if (*word & bit) return;
     *word |= bit;
     if (t->parents) t->parents[id] = edge->parent;
-    frontier_push(t, edge->target, id);
+    frontier_push(t, edge->bytes, id);
 }
 
 static inline void enter_edge(struct traversal *t, uint64_t target, uint32_t parent)
@@ -95,7 +106,7 @@ static inline void enter_edge(struct traversal *t, uint64_t target, uint32_t par
     if (slot->line) settle(t, slot);
     slot->line = starts_line_at(t->starts, chunk, target, &slot->bit);
     __builtin_prefetch(slot->line);
-    slot->target = target;
+    slot->bytes = heap_chunk_bytes(chunk, target);
     slot->parent = parent;
     t->ring_at = (t->ring_at + 1) % TRAVERSE_RING;
 }
@@ -118,16 +129,23 @@ static inline void visit_edge(void *user, uint64_t offset, uint64_t target)
     enter_edge(t, target, t->from);
 }
 
-static __attribute__((noinline)) void follow_dependents(struct traversal *t, uint64_t addr)
+static __attribute__((noinline)) void follow_dependents(struct traversal *t, uint32_t id)
 {
     const struct dependents *dependents = t->dependents;
+    uint64_t addr = heap_starts_addr(t->starts, id);
 
     for (size_t i = dependents_find(dependents, addr); i < dependents->list.count && dependents->list.data[i].primary == addr; i++)
         enter_edge(t, dependents->list.data[i].secondary, t->from);
 }
 
-static inline void process(struct traversal *t, const struct traverse_item *item, const uint8_t *bytes)
+static inline bool may_have_dependents(const struct traversal *t, uint32_t id)
 {
+    return t->has_dependents[id % TRAVERSE_FILTER_BITS / 64] >> (id % 64) & 1;
+}
+
+static inline void process(struct traversal *t, const struct traverse_item *item)
+{
+    const uint8_t *bytes = item->bytes;
     const struct reference_type *type = reference_types_get(&t->types, load_u64(bytes) & ~UINT64_C(7));
     uint64_t size;
 
@@ -140,20 +158,21 @@ static inline void process(struct traversal *t, const struct traverse_item *item
     t->bytes += size < OBJECT_SIZE_MIN ? OBJECT_SIZE_MIN : size;
     t->from = item->id;
     references_visit(type, bytes, size, visit_edge, t);
-    if (t->dependents && dependents_may_have(t->dependents, item->addr)) follow_dependents(t, item->addr);
+    if (may_have_dependents(t, item->id)) follow_dependents(t, item->id);
 }
 
-/* Each object's first line is asked for AHEAD objects before it is needed. */
-static void process_batch(struct traversal *t, const struct traverse_item *items, size_t count)
+/*
+ * The first two lines of the object AHEAD of the one at hand are asked for, of the `known` ones, which are more than those
+ * processed: what lies behind them comes in order.
+ */
+static void process_batch(struct traversal *t, const struct traverse_item *items, size_t count, size_t known)
 {
-    const uint8_t *bytes[AHEAD];
-    size_t ahead = count < AHEAD ? count : AHEAD;
-
-    for (size_t i = 0; i < count + ahead; i++) {
-        if (i >= ahead) process(t, &items[i - ahead], bytes[(i - ahead) % AHEAD]);
-        if (i >= count) continue;
-        bytes[i % AHEAD] = heap_chunk_bytes(heap_chunk_at(t->starts, items[i].addr), items[i].addr);
-        __builtin_prefetch(bytes[i % AHEAD]);
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < known) {
+            __builtin_prefetch(items[i + AHEAD].bytes);
+            __builtin_prefetch(items[i + AHEAD].bytes + CACHE_LINE);
+        }
+        process(t, &items[i]);
     }
 }
 
@@ -162,14 +181,14 @@ static size_t collect_line(const struct traversal *t, const struct heap_chunk *c
                            struct traverse_item *items)
 {
     const struct starts_line *line = &t->starts->lines[index];
-    uint64_t base = chunk->start + 8 * LINE_BITS * (index - chunk->first_line);
+    const uint8_t *bytes = chunk->data + 8 * LINE_BITS * (index - chunk->first_line);
     uint32_t id = line->rank;
     size_t count = 0;
 
     for (unsigned word = 0; word < LINE_WORDS; word++)
         for (uint64_t left = line->bits[word]; left; left &= left - 1, id++)
             if (bits[id / 64] >> (id % 64) & 1)
-                items[count++] = (struct traverse_item) { base + 8 * (64 * word + (unsigned)__builtin_ctzll(left)), id };
+                items[count++] = (struct traverse_item) { bytes + 8 * (64 * word + (unsigned)__builtin_ctzll(left)), id };
     return count;
 }
 
@@ -214,12 +233,12 @@ static void run_dense(struct traversal *t, uint64_t *done)
             if (!any_bit(bits, t->starts->lines[line].rank, t->starts->lines[line + 1].rank)) continue;
             count += collect_line(t, chunk, line, bits, items + count);
             if (count < BATCH) continue;
-            process_batch(t, items, count);
+            process_batch(t, items, count, count);
             count = 0;
             if (is_cancelled(t, done)) return;
         }
     }
-    process_batch(t, items, count);
+    process_batch(t, items, count, count);
 }
 
 static void run_list(struct traversal *t, uint64_t *done)
@@ -227,7 +246,7 @@ static void run_list(struct traversal *t, uint64_t *done)
     for (size_t i = 0; i < t->now.list.count && !is_cancelled(t, done); i += BATCH) {
         size_t count = t->now.list.count - i;
 
-        process_batch(t, t->now.list.data + i, count < BATCH ? count : BATCH);
+        process_batch(t, t->now.list.data + i, count < BATCH ? count : BATCH, count);
     }
 }
 
@@ -240,12 +259,13 @@ static void frontier_clear(const struct traversal *t, struct traverse_frontier *
 
 void traversal_seed(struct traversal *traversal, uint64_t addr, uint32_t parent)
 {
+    const struct heap_chunk *chunk = heap_chunk_at(traversal->starts, addr);
     uint32_t id;
 
     if (!heap_starts_id(traversal->starts, addr, &id) || traversal_reached(traversal, id)) return;
     traversal->reached[id / 64] |= UINT64_C(1) << id % 64;
     if (traversal->parents) traversal->parents[id] = parent;
-    frontier_push(traversal, addr, id);
+    frontier_push(traversal, heap_chunk_bytes(chunk, addr), id);
 }
 
 struct error *traversal_run(struct traversal *t)

@@ -30,10 +30,25 @@ static bool init_locale(void)
     return utf8;
 }
 
+/* What the build takes for granted (meson.build): better a line than an illegal instruction. */
+static bool processor_will_do(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("popcnt");
+#else
+    return true;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = { .relations = relations_all, .out = stdout, .err = stderr };
 
+    if (!processor_will_do()) {
+        fprintf(stderr, "clrtrail: this processor has no POPCNT instruction (all x64 since 2008 have it); build it without "
+                        "-mpopcnt in meson.build\n");
+        return 1;
+    }
     keep_secrets();
     cli.utf8 = init_locale();
     /* A reader that goes away is an error of the write, so that everything is closed in order. */

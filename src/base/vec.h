@@ -45,6 +45,15 @@ static inline bool vec_grow_(void **data, size_t *capacity, size_t wanted, size_
         (v)->data = NULL; \
         (v)->count = (v)->capacity = 0; \
     } while (0)
+/* What `from` owns goes to `to`, which must be empty. */
+#define vec_move(to, from) \
+    do { \
+        (to)->data = (from)->data; \
+        (to)->count = (from)->count; \
+        (to)->capacity = (from)->capacity; \
+        (from)->data = NULL; \
+        (from)->count = (from)->capacity = 0; \
+    } while (0)
 #define vec_sort(v, compare) \
     do { \
         if ((v)->count > 1) qsort((v)->data, (v)->count, sizeof(*(v)->data), (compare)); \

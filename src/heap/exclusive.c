@@ -47,7 +47,7 @@ static inline void follow_edge(void *user, uint64_t offset, uint64_t target)
 static void follow_object(struct labels *labels, const struct labelled *item)
 {
     const struct heap_chunk *chunk = heap_chunk_at(labels->graph->starts, item->addr);
-    const struct dependents *dependents = &labels->graph->dependents;
+    const struct dependents *dependents = labels->graph->dependents;
     const uint8_t *bytes = heap_chunk_bytes(chunk, item->addr);
     const struct reference_type *type = reference_types_get(&labels->types, load_u64(bytes) & ~UINT64_C(7));
     uint64_t ignored;

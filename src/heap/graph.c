@@ -7,7 +7,7 @@
 
 void graph_deinit(struct graph *graph)
 {
-    dependents_deinit(&graph->dependents);
+    vec_deinit(&graph->watchers);
     free(graph->parents);
     free(graph->weak);
     *graph = (struct graph) { 0 };
@@ -98,29 +98,33 @@ static struct error *follow(struct graph *graph, const struct gc_heaps *heaps, s
     struct error *err;
 
     memset(graph->parents, 0xff, ((size_t)graph->starts->object_count + 1) * sizeof(*graph->parents));
-    TRY(traversal_init(&traversal, graph->clr, graph->starts, &graph->dependents, graph->parents, progress));
+    TRY(traversal_init(&traversal, graph->clr, graph->starts, graph->dependents, graph->parents, progress));
+    traversal.watched = graph->watched;
     progress_start(progress, "following references from the roots", graph->starts->object_count);
     err = run_all(graph, heaps, &traversal);
     progress_end(progress);
+    vec_move(&graph->watchers, &traversal.watchers);
     traversal_deinit(&traversal);
     if (!err && gaps_added(graph->clr->gaps) == missed) offer_graph(graph, store);
     return err;
 }
 
 struct error *graph_init(struct graph *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                         const struct roots *roots, const struct handle_table *handles, struct progress *progress,
-                         struct store *store)
+                         const struct roots *roots, const struct dependents *dependents, uint64_t watched,
+                         struct progress *progress, struct store *store)
 {
-    static const struct handle_table no_handles;
-    struct error *err;
+    struct error *err = NULL;
 
-    *ret = (struct graph) { .clr = clr, .starts = starts, .roots = roots };
+    *ret = (struct graph) { .clr = clr, .starts = starts, .roots = roots, .dependents = dependents, .watched = watched };
     if (roots->list.count >= GRAPH_UNREACHED - 1 - starts->object_count)
         return error_create(ERROR_LIMIT, "more objects and roots than can be numbered: 2^32");
     ret->parents = large_array((size_t)starts->object_count + 1, sizeof(*ret->parents));
     ret->weak = malloc(weak_words(ret) * sizeof(*ret->weak));
-    err = ret->parents && ret->weak ? dependents_init(&ret->dependents, handles ? handles : &no_handles) : &error_enomem;
-    if (!err && !read_graph(ret, store)) err = follow(ret, heaps, progress, store);
+    if (!ret->parents || !ret->weak) err = &error_enomem;
+    if (!err && read_graph(ret, store))
+        ret->watched = 0; /* no edge was looked at */
+    else if (!err)
+        err = follow(ret, heaps, progress, store);
     if (err) graph_deinit(ret);
     return err;
 }
@@ -136,24 +140,4 @@ bool graph_is_live(const struct graph *graph, uint64_t addr)
     uint32_t id;
 
     return heap_starts_id(graph->starts, addr, &id) && graph_is_live_id(graph, id);
-}
-
-struct error *graph_reachable_size(const struct graph *graph, const uint64_t *addrs, size_t count, struct progress *progress,
-                                   uint64_t *count_ret, uint64_t *bytes_ret)
-{
-    struct traversal traversal;
-    struct error *err = traversal_init(&traversal, graph->clr, graph->starts, &graph->dependents, NULL, progress);
-
-    if (err) return err;
-    progress_start(progress, "following references", graph->starts->object_count);
-    for (size_t i = 0; i < count; i++)
-        traversal_seed(&traversal, addrs[i], 0);
-    err = traversal_run(&traversal);
-    progress_end(progress);
-    if (!err) {
-        *count_ret = traversal.count;
-        *bytes_ret = traversal.bytes;
-    }
-    traversal_deinit(&traversal);
-    return err;
 }

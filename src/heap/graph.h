@@ -23,28 +23,26 @@ struct graph {
     struct clr *clr;                  /* borrowed, as are the next two */
     const struct heap_starts *starts; /* ids */
     const struct roots *roots;
-    struct dependents dependents;
+    const struct dependents *dependents;
     uint32_t *parents;
-    uint64_t *weak; /* bit by id: reached from the finalization queue only; NULL: no such object */
+    uint64_t watched;       /* address whose referrers are `watchers`; 0: they were not noted */
+    VEC(uint32_t) watchers; /* ids of the objects with a path that refer to it, dependent handles included */
+    uint64_t *weak;         /* bit by id: reached from the finalization queue only; NULL: no such object */
     struct graph_totals {
         uint64_t live_count, live_bytes;
         uint64_t weak_count, weak_bytes;
     } totals;
 };
 
-/* Follows all references, unless the store has what that gave; it may be NULL. Errors: out of memory, cancelled, ERROR_LIMIT.
- * `handles` may be NULL: no dependent handles are known. */
+/* Follows all references, unless the store has what that gave; it may be NULL. Notes on the way who refers to `watched`, when it is
+ * not 0. Errors: out of memory, cancelled, ERROR_LIMIT. */
 struct error *graph_init(struct graph *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                         const struct roots *roots, const struct handle_table *handles, struct progress *progress,
-                         struct store *store);
+                         const struct roots *roots, const struct dependents *dependents, uint64_t watched,
+                         struct progress *progress, struct store *store);
 void graph_deinit(struct graph *graph);
 
 /* Would the object at `addr` outlive a full GC? False also when there is no object. */
 bool graph_is_live(const struct graph *graph, uint64_t addr);
 bool graph_is_live_id(const struct graph *graph, uint32_t id);
-
-/* Exact number and bytes of the objects that are reachable from the given ones, each once, themselves included. */
-struct error *graph_reachable_size(const struct graph *graph, const uint64_t *addrs, size_t count, struct progress *progress,
-                                   uint64_t *count_ret, uint64_t *bytes_ret);
 
 #endif

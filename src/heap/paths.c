@@ -78,8 +78,8 @@ static bool find_edge(const struct graph *graph, uint64_t from, uint64_t to, uin
         references_visit(type, bytes, reference_object_size(type, bytes), search_edge, &search);
     }
     reference_types_deinit(&types);
-    if (!search.found && dependents_may_have(&graph->dependents, from)) {
-        search.found = dependents_find(&graph->dependents, from) < graph->dependents.list.count;
+    if (!search.found && dependents_may_have(graph->dependents, from)) {
+        search.found = dependents_find(graph->dependents, from) < graph->dependents->list.count;
         search.offset = REFERENCE_DEPENDENT;
     }
     *offset_ret = search.offset;

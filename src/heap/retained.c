@@ -196,15 +196,11 @@ static struct error *compute(struct retained *ret, struct edge_builder *b, const
 }
 
 static struct error *build(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                           const struct roots *roots, const struct handle_table *handles, struct progress *progress)
+                           const struct roots *roots, const struct dependents *dependents, struct progress *progress)
 {
-    static const struct handle_table no_handles;
-    struct edge_builder builder = { .starts = starts };
-    struct dependents dependents;
-    struct error *err = dependents_init(&dependents, handles ? handles : &no_handles);
+    struct edge_builder builder = { .starts = starts, .dependents = dependents };
+    struct error *err = NULL;
 
-    if (err) return err;
-    builder.dependents = &dependents;
     progress_start(progress, "finding dominators", (uint64_t)starts->object_count);
     if (!reference_types_init(&builder.types, clr)) err = &error_enomem;
     if (!err) err = build_edges(&builder, progress);
@@ -213,7 +209,6 @@ static struct error *build(struct retained *ret, struct clr *clr, const struct g
     flow_graph_deinit(&builder.graph);
     free(builder.sizes);
     reference_types_deinit(&builder.types);
-    dependents_deinit(&dependents);
     return err;
 }
 
@@ -239,7 +234,7 @@ static void offer_retained(const struct retained *retained, uint64_t context, st
 }
 
 struct error *retained_init(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                            const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                            const struct roots *roots, const struct dependents *dependents, struct progress *progress,
                             struct store *store)
 {
     uint64_t context = starts->hash ^ roots_hash(roots), missed = gaps_added(clr->gaps);
@@ -248,7 +243,7 @@ struct error *retained_init(struct retained *ret, struct clr *clr, const struct 
     *ret = (struct retained) { .starts = starts };
     if (read_retained(ret, context, store)) return NULL;
     retained_deinit(ret);
-    err = build(ret, clr, heaps, starts, roots, handles, progress);
+    err = build(ret, clr, heaps, starts, roots, dependents, progress);
     if (!err && gaps_added(clr->gaps) == missed) offer_retained(ret, context, store);
     return err;
 }

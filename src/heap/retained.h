@@ -23,7 +23,7 @@ struct retained {
 
 /* `store` may be NULL. Errors: out of memory, cancelled, ERROR_LIMIT (2^32 references). */
 struct error *retained_init(struct retained *ret, struct clr *clr, const struct gc_heaps *heaps, const struct heap_starts *starts,
-                            const struct roots *roots, const struct handle_table *handles, struct progress *progress,
+                            const struct roots *roots, const struct dependents *dependents, struct progress *progress,
                             struct store *store);
 void retained_deinit(struct retained *retained);
 

@@ -63,15 +63,35 @@ static struct error *search_heap(struct referrer_search *search, struct progress
     return NULL;
 }
 
-/* Roots that hold the target, and dependent handles. */
-static void search_others(struct referrer_search *search)
+/* What the pass that found the paths saw of it. */
+static void take_watchers(struct referrer_search *search)
+{
+    const struct graph *graph = search->graph;
+
+    for (size_t i = 0; i < graph->watchers.count; i++) {
+        uint32_t id = graph->watchers.data[i];
+        uint64_t addr = heap_starts_addr(graph->starts, id);
+
+        if (addr == search->target) continue;
+        add_referrer(search, (struct referrer) { .addr = addr, .length = graph_path_length(graph, id, SIZE_MAX) });
+    }
+}
+
+/* Roots that hold the target. */
+static void search_roots(struct referrer_search *search)
 {
     const struct graph *graph = search->graph;
 
     for (size_t i = 0; i < graph->roots->list.count; i++)
         if (graph->roots->list.data[i].object == search->target) add_referrer(search, (struct referrer) { .root = i });
-    for (size_t i = 0; i < graph->dependents.list.count; i++) {
-        const struct dependent *dependent = &graph->dependents.list.data[i];
+}
+
+static void search_dependents(struct referrer_search *search)
+{
+    const struct graph *graph = search->graph;
+
+    for (size_t i = 0; i < graph->dependents->list.count; i++) {
+        const struct dependent *dependent = &graph->dependents->list.data[i];
         size_t length;
         uint32_t id;
 
@@ -90,17 +110,28 @@ static bool is_first_path(const struct root_paths *paths, const struct referrer 
     return !referrer->addr && paths->path.root == &paths->graph->roots->list.data[referrer->root];
 }
 
+static struct error *search_all(struct referrer_search *search, struct progress *progress)
+{
+    struct reference_types types;
+    struct error *err = NULL;
+
+    search_roots(search);
+    if (search->graph->watched == search->target) {
+        take_watchers(search);
+    } else {
+        if (!reference_types_init(&types, search->graph->clr)) return &error_enomem;
+        err = search_heap(search, progress, &types);
+        reference_types_deinit(&types);
+        search_dependents(search);
+    }
+    return !err && search->failed ? &error_enomem : err;
+}
+
 static struct error *find_referrers(struct root_paths *paths, struct progress *progress)
 {
     struct referrer_search search = { .graph = paths->graph, .target = paths->target };
-    struct reference_types types;
-    struct error *err;
+    struct error *err = search_all(&search, progress);
 
-    if (!reference_types_init(&types, paths->graph->clr)) return &error_enomem;
-    err = search_heap(&search, progress, &types);
-    reference_types_deinit(&types);
-    if (!err) search_others(&search);
-    if (!err && search.failed) err = &error_enomem;
     if (err) {
         vec_deinit(&search.list);
         return err;

@@ -11,7 +11,7 @@
  *     }
  *     root_paths_end(&paths);
  *
- * The other referrers cost one pass over the heap, and only when more than one path is wanted.
+ * The other referrers cost one pass over the heap, when more than one path is wanted and the graph did not watch for them.
  */
 #ifndef CLRTRAIL_HEAP_ROOT_PATHS_H
 #define CLRTRAIL_HEAP_ROOT_PATHS_H

@@ -45,6 +45,7 @@ static void frontier_deinit(struct traverse_frontier *frontier)
 void traversal_deinit(struct traversal *traversal)
 {
     free(traversal->reached);
+    vec_deinit(&traversal->watchers);
     reference_types_deinit(&traversal->types);
     frontier_deinit(&traversal->now);
     frontier_deinit(&traversal->next);
@@ -121,11 +122,18 @@ static void settle_all(struct traversal *t)
     }
 }
 
+static __attribute__((noinline)) void note_watcher(struct traversal *t)
+{
+    if (t->watchers.count && t->watchers.data[t->watchers.count - 1] == t->from) return;
+    if (!vec_push(&t->watchers, t->from)) t->failed = true;
+}
+
 static inline void visit_edge(void *user, uint64_t offset, uint64_t target)
 {
     struct traversal *t = user;
 
     (void)offset;
+    if (target == t->watched) note_watcher(t);
     enter_edge(t, target, t->from);
 }
 
@@ -135,7 +143,7 @@ static __attribute__((noinline)) void follow_dependents(struct traversal *t, uin
     uint64_t addr = heap_starts_addr(t->starts, id);
 
     for (size_t i = dependents_find(dependents, addr); i < dependents->list.count && dependents->list.data[i].primary == addr; i++)
-        enter_edge(t, dependents->list.data[i].secondary, t->from);
+        visit_edge(t, 0, dependents->list.data[i].secondary);
 }
 
 static inline bool may_have_dependents(const struct traversal *t, uint32_t id)
@@ -266,6 +274,27 @@ void traversal_seed(struct traversal *traversal, uint64_t addr, uint32_t parent)
     traversal->reached[id / 64] |= UINT64_C(1) << id % 64;
     if (traversal->parents) traversal->parents[id] = parent;
     frontier_push(traversal, heap_chunk_bytes(chunk, addr), id);
+}
+
+struct error *reachable_size(const struct clr *clr, const struct heap_starts *starts, const struct dependents *dependents,
+                             const uint64_t *addrs, size_t count, struct progress *progress, uint64_t *count_ret,
+                             uint64_t *bytes_ret)
+{
+    struct traversal traversal;
+    struct error *err = traversal_init(&traversal, clr, starts, dependents, NULL, progress);
+
+    if (err) return err;
+    progress_start(progress, "following references", starts->object_count);
+    for (size_t i = 0; i < count; i++)
+        traversal_seed(&traversal, addrs[i], 0);
+    err = traversal_run(&traversal);
+    progress_end(progress);
+    if (!err) {
+        *count_ret = traversal.count;
+        *bytes_ret = traversal.bytes;
+    }
+    traversal_deinit(&traversal);
+    return err;
 }
 
 struct error *traversal_run(struct traversal *t)

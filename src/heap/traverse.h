@@ -49,6 +49,8 @@ struct traversal {
     uint32_t from; /* id of the object whose references are being read */
     size_t list_max;
     uint64_t has_dependents[TRAVERSE_FILTER_BITS / 64]; /* by the low bits of the id: it may be the primary of some */
+    uint64_t watched;                                   /* whoever refers to this address is noted; 0: nobody */
+    VEC(uint32_t) watchers;                             /* ids of those reached, once each */
     bool failed;                                        /* memory ran out */
     struct progress *progress;
 };
@@ -60,6 +62,11 @@ void traversal_deinit(struct traversal *traversal);
 void traversal_seed(struct traversal *traversal, uint64_t addr, uint32_t parent);
 /* Goes on until nothing new is reached. May be called again after further seeds. Errors: out of memory, cancelled. */
 struct error *traversal_run(struct traversal *traversal);
+
+/* Exact number and bytes of the objects that are reachable from the given ones, each once, themselves included. */
+struct error *reachable_size(const struct clr *clr, const struct heap_starts *starts, const struct dependents *dependents,
+                             const uint64_t *addrs, size_t count, struct progress *progress, uint64_t *count_ret,
+                             uint64_t *bytes_ret);
 
 static inline bool traversal_reached(const struct traversal *traversal, uint32_t id)
 {

@@ -26,7 +26,7 @@ static struct error *gcroot_begin(struct session *session, const struct request 
     text_init(&cursor->via);
     text_init(&cursor->root);
     TRY(session_clr(session, &cursor->clr));
-    TRY(session_graph(session, &cursor->graph));
+    TRY(session_graph_watching(session, max > 1 ? arguments[PARAMETER_OBJECT].u : 0, &cursor->graph));
     return root_paths_begin(cursor->graph, arguments[PARAMETER_OBJECT].u, max, session_progress(session), &cursor->paths);
 }
 

@@ -10,7 +10,7 @@
 struct objsize_cursor {
     struct session *session;
     struct clr *clr;
-    const struct graph *graph;
+    const struct heap_starts *starts;
     struct traversal traversal;
     uint64_t from_count, from_bytes, count, bytes;
     struct clr_object object; /* addr 0: several */
@@ -29,7 +29,7 @@ static void seed(struct objsize_cursor *cursor, uint64_t addr)
     struct clr_object object;
     uint32_t id;
 
-    if (!heap_starts_id(cursor->graph->starts, addr, &id) || traversal_reached(&cursor->traversal, id)) return;
+    if (!heap_starts_id(cursor->starts, addr, &id) || traversal_reached(&cursor->traversal, id)) return;
     traversal_seed(&cursor->traversal, addr, 0);
     cursor->from_count++;
     if (clr_object_try(cursor->clr, addr, &object)) cursor->from_bytes += object.size;
@@ -39,7 +39,7 @@ static struct error *seed_object(struct objsize_cursor *cursor, uint64_t addr)
 {
     uint32_t id;
 
-    if (!heap_starts_id(cursor->graph->starts, addr, &id) || !clr_object_try(cursor->clr, addr, &cursor->object))
+    if (!heap_starts_id(cursor->starts, addr, &id) || !clr_object_try(cursor->clr, addr, &cursor->object))
         return error_fault(addr, "no object at '%llx'", (unsigned long long)addr);
     seed(cursor, addr);
     return NULL;
@@ -52,7 +52,7 @@ static struct error *seed_type(struct objsize_cursor *cursor, const char *name)
     const struct heap_chunk *chunk;
     uint64_t addr;
 
-    heap_starts_begin(cursor->graph->starts, &it);
+    heap_starts_begin(cursor->starts, &it);
     while (heap_starts_next(&it, &addr, &chunk)) {
         const char *type = clr_object_type_name(cursor->clr, addr);
 
@@ -76,8 +76,11 @@ static bool is_root(struct objsize_cursor *cursor, const struct root *root, cons
 
 static struct error *seed_roots(struct objsize_cursor *cursor, const char *words)
 {
-    for (size_t i = 0; i < cursor->graph->roots->list.count; i++) {
-        const struct root *root = &cursor->graph->roots->list.data[i];
+    const struct roots *roots;
+
+    TRY(session_roots(cursor->session, &roots));
+    for (size_t i = 0; i < roots->list.count; i++) {
+        const struct root *root = &roots->list.data[i];
 
         if (is_root(cursor, root, words)) seed(cursor, root->object);
     }
@@ -95,10 +98,12 @@ static struct error *seed_asked(struct objsize_cursor *cursor, const struct argu
 static struct error *measure(struct objsize_cursor *cursor, const struct argument *arguments)
 {
     struct progress *progress = session_progress(cursor->session);
+    const struct dependents *dependents;
 
-    TRY(traversal_init(&cursor->traversal, cursor->clr, cursor->graph->starts, &cursor->graph->dependents, NULL, progress));
+    TRY(session_dependents(cursor->session, &dependents));
+    TRY(traversal_init(&cursor->traversal, cursor->clr, cursor->starts, dependents, NULL, progress));
     TRY(seed_asked(cursor, arguments));
-    progress_start(progress, "following references", cursor->graph->starts->object_count);
+    progress_start(progress, "following references", cursor->starts->object_count);
     TRY(traversal_run(&cursor->traversal));
     progress_end(progress);
     cursor->count = cursor->traversal.count;
@@ -107,12 +112,16 @@ static struct error *measure(struct objsize_cursor *cursor, const struct argumen
 }
 
 /* All that lives: the pass that told what that is has counted it. */
-static void measure_all(struct objsize_cursor *cursor)
+static struct error *measure_all(struct objsize_cursor *cursor)
 {
-    for (size_t i = 0; i < cursor->graph->roots->list.count; i++)
-        cursor->from_count += cursor->graph->roots->list.data[i].kind != ROOT_FINALIZER_QUEUE;
-    cursor->count = cursor->graph->totals.live_count;
-    cursor->bytes = cursor->graph->totals.live_bytes;
+    const struct graph *graph;
+
+    TRY(session_graph(cursor->session, &graph));
+    for (size_t i = 0; i < graph->roots->list.count; i++)
+        cursor->from_count += graph->roots->list.data[i].kind != ROOT_FINALIZER_QUEUE;
+    cursor->count = graph->totals.live_count;
+    cursor->bytes = graph->totals.live_bytes;
+    return NULL;
 }
 
 static struct error *objsize_begin(struct session *session, const struct request *request, void *cursor_)
@@ -128,11 +137,9 @@ static struct error *objsize_begin(struct session *session, const struct request
         asked += arguments[i].given;
     if (asked != 1) return error_create(ERROR_USAGE, "name an object, or one of -type NAME, -root NAME, -all");
     TRY(session_clr(session, &cursor->clr));
-    TRY(session_graph(session, &cursor->graph));
+    TRY(session_starts(session, &cursor->starts));
     cursor->asked = all ? "(all)" : arguments[PARAMETER_TYPE].given ? arguments[PARAMETER_TYPE].s : arguments[PARAMETER_ROOT].s;
-    if (!all) return measure(cursor, arguments);
-    measure_all(cursor);
-    return NULL;
+    return all ? measure_all(cursor) : measure(cursor, arguments);
 }
 
 static struct error *objsize_next(void *cursor_, struct value *row, bool *more_ret)

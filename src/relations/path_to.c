@@ -43,7 +43,7 @@ static struct error *search(struct path_to_cursor *cursor, uint64_t from, uint32
     uint32_t *parents = large_array((size_t)graph->starts->object_count + 1, sizeof(*parents));
 
     if (!parents) return &error_enomem;
-    err = traversal_init(&traversal, cursor->clr, graph->starts, &graph->dependents, parents, progress);
+    err = traversal_init(&traversal, cursor->clr, graph->starts, graph->dependents, parents, progress);
     if (!err) {
         progress_start(progress, "following references", graph->starts->object_count);
         traversal_seed(&traversal, from, from_id);

@@ -25,7 +25,7 @@ static struct error *reachable_begin(struct session *session, const struct reque
     TRY(session_graph(session, &cursor->graph));
     if (!heap_starts_id(cursor->graph->starts, addr, &id))
         return error_fault(addr, "no object at '%llx'", (unsigned long long)addr);
-    TRY(traversal_init(&cursor->traversal, cursor->clr, cursor->graph->starts, &cursor->graph->dependents, NULL,
+    TRY(traversal_init(&cursor->traversal, cursor->clr, cursor->graph->starts, cursor->graph->dependents, NULL,
                        session_progress(session)));
     traversal_seed(&cursor->traversal, addr, id);
     heap_starts_begin(cursor->graph->starts, &cursor->it);

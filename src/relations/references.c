@@ -9,7 +9,7 @@ struct references_cursor {
     struct clr *clr;
     const struct heap_starts *starts;
     struct reference_types types;
-    struct dependents dependents;
+    const struct dependents *dependents;
     struct heap_starts_iterator objects;
     struct edges edges; /* of the object at hand */
     size_t index;
@@ -34,7 +34,7 @@ static void load_edges(struct references_cursor *cursor, const struct heap_chunk
     cursor->from = addr;
     cursor->named = false;
     if (type && type->is_valid)
-        edges_add(&cursor->edges, type, bytes, cursor->only_one ? &cursor->dependents : NULL, addr);
+        edges_add(&cursor->edges, type, bytes, cursor->only_one ? cursor->dependents : NULL, addr);
     else if (!type)
         cursor->edges.failed = true;
 }
@@ -42,17 +42,12 @@ static void load_edges(struct references_cursor *cursor, const struct heap_chunk
 static struct error *begin_one(struct session *session, struct references_cursor *cursor, uint64_t addr)
 {
     const struct heap_chunk *chunk = heap_chunk_at(cursor->starts, addr);
-    const struct handle_table *handles;
-    struct error *err;
     uint32_t id;
 
     cursor->only_one = true;
     if (!chunk || !heap_starts_id(cursor->starts, addr, &id))
         return error_fault(addr, "no object at '%llx'", (unsigned long long)addr);
-    err = session_handles(session, &handles);
-    if (!err) err = dependents_init(&cursor->dependents, handles);
-    if (err == &error_enomem) return err;
-    gaps_add_error(session_gaps(session), "dependent handles", err);
+    TRY(session_dependents(session, &cursor->dependents));
     load_edges(cursor, chunk, addr);
     return cursor->edges.failed ? &error_enomem : NULL;
 }
@@ -125,7 +120,6 @@ static void references_end(void *cursor_)
 {
     struct references_cursor *cursor = cursor_;
 
-    dependents_deinit(&cursor->dependents);
     vec_deinit(&cursor->edges.list);
     reference_types_deinit(&cursor->types);
     text_deinit(&cursor->field);

@@ -11,7 +11,7 @@ struct referrers_cursor {
     const struct heap_starts *starts;
     const struct roots *roots;
     struct reference_types types;
-    struct dependents dependents;
+    const struct dependents *dependents;
     struct heap_starts_iterator objects;
     uint64_t target;
     size_t root, dependent;
@@ -29,8 +29,6 @@ enum { FROM, FIELD, FROM_TYPE, ROOT };
 static struct error *referrers_begin(struct session *session, const struct request *request, void *cursor_)
 {
     struct referrers_cursor *cursor = cursor_;
-    const struct handle_table *handles;
-    struct error *err;
 
     text_init(&cursor->field);
     text_init(&cursor->name);
@@ -40,10 +38,7 @@ static struct error *referrers_begin(struct session *session, const struct reque
     TRY(session_starts(session, &cursor->starts));
     TRY(session_roots(session, &cursor->roots));
     if (!reference_types_init(&cursor->types, cursor->clr)) return &error_enomem;
-    err = session_handles(session, &handles);
-    if (!err) err = dependents_init(&cursor->dependents, handles);
-    if (err == &error_enomem) return err;
-    gaps_add_error(session_gaps(session), "dependent handles", err);
+    TRY(session_dependents(session, &cursor->dependents));
     heap_starts_begin(cursor->starts, &cursor->objects);
     return NULL;
 }
@@ -67,8 +62,8 @@ static bool next_root(struct referrers_cursor *cursor, struct value *row)
 
 static bool next_dependent(struct referrers_cursor *cursor, struct value *row)
 {
-    while (cursor->dependent < cursor->dependents.list.count) {
-        const struct dependent *dependent = &cursor->dependents.list.data[cursor->dependent++];
+    while (cursor->dependent < cursor->dependents->list.count) {
+        const struct dependent *dependent = &cursor->dependents->list.data[cursor->dependent++];
 
         if (dependent->secondary != cursor->target) continue;
         value_u64(&row[FROM], dependent->primary);
@@ -144,7 +139,6 @@ static void referrers_end(void *cursor_)
 {
     struct referrers_cursor *cursor = cursor_;
 
-    dependents_deinit(&cursor->dependents);
     vec_deinit(&cursor->offsets);
     reference_types_deinit(&cursor->types);
     text_deinit(&cursor->field);

@@ -247,13 +247,18 @@ static struct error *compare(struct ef *ef)
 /* Bytes that all entries hold beyond what one of them holds: what they share is in both. */
 static struct error *add_costs(struct ef *ef, struct finding *finding)
 {
-    const struct graph *graph;
+    struct progress *progress = session_progress(ef->session);
+    const struct heap_starts *starts;
+    const struct dependents *dependents;
+    struct clr *clr;
     uint64_t count, all = 0, one = 0;
     size_t per_entry = ef->providers.count ? ef->held.count / ef->providers.count : 0;
-    struct error *err = session_graph(ef->session, &graph);
+    struct error *err = session_clr(ef->session, &clr);
 
-    if (!err) err = graph_reachable_size(graph, ef->held.data, ef->held.count, session_progress(ef->session), &count, &all);
-    if (!err) err = graph_reachable_size(graph, ef->held.data, per_entry, session_progress(ef->session), &count, &one);
+    if (!err) err = session_starts(ef->session, &starts);
+    if (!err) err = session_dependents(ef->session, &dependents);
+    if (!err) err = reachable_size(clr, starts, dependents, ef->held.data, ef->held.count, progress, &count, &all);
+    if (!err) err = reachable_size(clr, starts, dependents, ef->held.data, per_entry, progress, &count, &one);
     if (err && (err == &error_enomem || err->code == ERROR_CANCELLED)) return err;
     gaps_add_error(session_gaps(ef->session), "what EF Core's service provider cache holds", err);
     if (all > one) finding_cost(finding, "gc heap", all - one);

@@ -35,7 +35,7 @@ struct session {
     struct store store;
     bool index_tried, has_store;
     struct part clr_part, gc_part, histogram_part, loader_part, code_part, ledger_part;
-    struct part blocked_part, handles_part, finalizables_part, starts_part, roots_part, graph_part, retained_part;
+    struct part blocked_part, handles_part, finalizables_part, dependents_part, starts_part, roots_part, graph_part, retained_part;
     struct clr *clr;
     struct gc_heaps gc_heaps;
     struct histogram histogram;
@@ -44,6 +44,7 @@ struct session {
     struct ledger ledger;
     struct handle_table handles;
     struct finalizables finalizables;
+    struct dependents dependents;
     struct blocked_threads blocked;
     struct heap_starts starts;
     struct roots roots;
@@ -112,6 +113,7 @@ void session_close(struct session *session)
     roots_deinit(&session->roots);
     heap_starts_deinit(&session->starts);
     finalizables_deinit(&session->finalizables);
+    dependents_deinit(&session->dependents);
     ledger_deinit(&session->ledger);
     handle_table_deinit(&session->handles);
     code_heaps_deinit(&session->code_heaps);
@@ -123,6 +125,7 @@ void session_close(struct session *session)
     error_destroy(session->roots_part.err);
     error_destroy(session->starts_part.err);
     error_destroy(session->finalizables_part.err);
+    error_destroy(session->dependents_part.err);
     error_destroy(session->blocked_part.err);
     error_destroy(session->handles_part.err);
     error_destroy(session->ledger_part.err);
@@ -265,6 +268,17 @@ struct error *session_blocked_threads(struct session *session, const struct bloc
     return NULL;
 }
 
+struct error *session_dependents(struct session *session, const struct dependents **ret)
+{
+    static const struct handle_table none;
+    const struct handle_table *handles = NULL;
+
+    if (!session->dependents_part.tried) gaps_add_error(&session->gaps, "dependent handles", session_handles(session, &handles));
+    BUILD_PART(&session->dependents_part, dependents_init(&session->dependents, handles ? handles : &none));
+    *ret = &session->dependents;
+    return NULL;
+}
+
 struct error *session_starts(struct session *session, const struct heap_starts **ret)
 {
     const struct gc_heaps *heaps;
@@ -291,21 +305,26 @@ struct error *session_roots(struct session *session, const struct roots **ret)
     return NULL;
 }
 
-struct error *session_graph(struct session *session, const struct graph **ret)
+struct error *session_graph_watching(struct session *session, uint64_t watched, const struct graph **ret)
 {
     const struct gc_heaps *heaps;
     const struct heap_starts *starts;
     const struct roots *roots;
-    const struct handle_table *handles = NULL;
+    const struct dependents *dependents;
 
     TRY(session_gc_heaps(session, &heaps));
     TRY(session_starts(session, &starts));
     TRY(session_roots(session, &roots));
-    error_destroy(session_handles(session, &handles)); /* that it failed was said when the roots were read */
-    BUILD_PART(&session->graph_part,
-               graph_init(&session->graph, clr, heaps, starts, roots, handles, session->options.progress, session_store(session)));
+    TRY(session_dependents(session, &dependents));
+    BUILD_PART(&session->graph_part, graph_init(&session->graph, clr, heaps, starts, roots, dependents, watched,
+                                                session->options.progress, session_store(session)));
     *ret = &session->graph;
     return NULL;
+}
+
+struct error *session_graph(struct session *session, const struct graph **ret)
+{
+    return session_graph_watching(session, 0, ret);
 }
 
 struct error *session_retained(struct session *session, const struct retained **ret)
@@ -313,13 +332,13 @@ struct error *session_retained(struct session *session, const struct retained **
     const struct gc_heaps *heaps;
     const struct heap_starts *starts;
     const struct roots *roots;
-    const struct handle_table *handles = NULL;
+    const struct dependents *dependents;
 
     TRY(session_gc_heaps(session, &heaps));
     TRY(session_starts(session, &starts));
     TRY(session_roots(session, &roots));
-    error_destroy(session_handles(session, &handles));
-    BUILD_PART(&session->retained_part, retained_init(&session->retained, clr, heaps, starts, roots, handles,
+    TRY(session_dependents(session, &dependents));
+    BUILD_PART(&session->retained_part, retained_init(&session->retained, clr, heaps, starts, roots, dependents,
                                                       session->options.progress, session_store(session)));
     *ret = &session->retained;
     return NULL;

@@ -16,6 +16,7 @@ struct histogram;
 struct loader_heap_blocks;
 struct code_heaps;
 struct handle_table;
+struct dependents;
 struct finalizables;
 struct heap_starts;
 struct roots;
@@ -58,12 +59,16 @@ struct error *session_handles(struct session *session, const struct handle_table
 struct error *session_finalizables(struct session *session, const struct finalizables **ret);
 /* Threads that stand still, and in what (managed/blocked.h). */
 struct error *session_blocked_threads(struct session *session, const struct blocked_threads **ret);
+/* What objects keep alive through dependent handles; none where the handles cannot be read, which is a gap. */
+struct error *session_dependents(struct session *session, const struct dependents **ret);
 /* Where objects start, and their dense numbers. */
 struct error *session_starts(struct session *session, const struct heap_starts **ret);
 /* What keeps objects alive from outside of the heap. */
 struct error *session_roots(struct session *session, const struct roots **ret);
 /* Which objects are alive, and a shortest path to each (heap/paths.h). */
 struct error *session_graph(struct session *session, const struct graph **ret);
+/* The same; the first call notes who refers to the object at `watched` on the way, which else costs a pass of its own. */
+struct error *session_graph_watching(struct session *session, uint64_t watched, const struct graph **ret);
 /* Dominators and retained sizes of all objects (heap/retained.h). */
 struct error *session_retained(struct session *session, const struct retained **ret);
 struct gaps *session_gaps(struct session *session);

@@ -17,6 +17,7 @@ enum { SEGMENT = MOCK_BASE + 0x40000, OBJECTS_MAX = 120, FIELDS = 4 };
 struct fixture {
     struct mock_heap heap;
     struct heap_starts starts;
+    struct dependents dependents;
     struct graph graph;
     uint64_t objects[OBJECTS_MAX];
     uint32_t count;
@@ -65,12 +66,15 @@ static void build(struct fixture *f)
     const struct clr *clr = &f->heap.mock.clr;
 
     assert_null(heap_starts_init(&f->starts, clr, &f->heap.heaps, 1, NULL, NULL));
-    assert_null(graph_init(&f->graph, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL, NULL));
+    assert_null(dependents_init(&f->dependents, &f->heap.handles));
+    assert_null(
+        graph_init(&f->graph, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->dependents, 0, NULL, NULL));
 }
 
 static void fixture_deinit(struct fixture *f)
 {
     graph_deinit(&f->graph);
+    dependents_deinit(&f->dependents);
     heap_starts_deinit(&f->starts);
     mock_heap_deinit(&f->heap);
 }
@@ -170,7 +174,7 @@ static void wide_levels_reach_the_same_objects(void **state)
 
         random_heap(&f);
         memset(parents, 0xff, sizeof(parents));
-        assert_null(traversal_init(&traversal, &f.heap.mock.clr, &f.starts, &f.graph.dependents, parents, NULL));
+        assert_null(traversal_init(&traversal, &f.heap.mock.clr, &f.starts, &f.dependents, parents, NULL));
         traversal.list_max = dice(5);
         for (uint32_t r = 0; r < f.root_count; r++)
             traversal_seed(&traversal, f.objects[f.roots[r]], f.count);
@@ -197,8 +201,7 @@ static void retained_size_is_what_is_lost_without_the_object(void **state)
         struct retained retained;
 
         random_heap(&f);
-        assert_null(
-            retained_init(&retained, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, NULL, NULL));
+        assert_null(retained_init(&retained, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.dependents, NULL, NULL));
         distances(&f, UINT32_MAX, with);
         for (uint32_t object = 0; object < f.count; object++) {
             uint64_t lost = 0;
@@ -280,8 +283,7 @@ static void static_field_holds_its_object_alone(void **state)
 
 static void init_tree(struct fixture *f, struct retained *retained, struct dominator_tree *tree)
 {
-    assert_null(
-        retained_init(retained, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->heap.handles, NULL, NULL));
+    assert_null(retained_init(retained, &f->heap.mock.clr, &f->heap.heaps, &f->starts, &f->heap.roots, &f->dependents, NULL, NULL));
     assert_true(dominator_tree_init(tree, retained));
 }
 
@@ -482,9 +484,9 @@ static void objects_that_share_count_once(void **state)
     build(&f);
     both[0] = f.objects[0];
     both[1] = f.objects[1];
-    assert_null(graph_reachable_size(&f.graph, both, 1, NULL, &count, &bytes));
+    assert_null(reachable_size(&f.heap.mock.clr, &f.starts, &f.dependents, both, 1, NULL, &count, &bytes));
     assert_int_equal(count, 2);
-    assert_null(graph_reachable_size(&f.graph, both, 2, NULL, &count, &bytes));
+    assert_null(reachable_size(&f.heap.mock.clr, &f.starts, &f.dependents, both, 2, NULL, &count, &bytes));
     assert_int_equal(count, 3);
     assert_int_equal(bytes, 3 * (16 + 8 * FIELDS));
     fixture_deinit(&f);
@@ -502,6 +504,37 @@ static void path_to_nothing_is_not_found(void **state)
     fixture_deinit(&f);
 }
 
+static void watched_object_knows_who_with_a_path_refers_to_it(void **state)
+{
+    static struct fixture f;
+
+    (void)state;
+    for (unsigned round = 0; round < 300; round++) {
+        struct graph graph;
+        uint32_t watched;
+        size_t expected = 0;
+
+        random_heap(&f);
+        watched = dice(f.count);
+        assert_null(graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.dependents, f.objects[watched],
+                               NULL, NULL));
+        for (uint32_t from = 0; from < f.count; from++) {
+            bool refers = false, noted = false;
+
+            for (unsigned field = 0; field <= FIELDS; field++)
+                refers |= f.edges[from][field] == watched;
+            refers = refers && graph.parents[from] != GRAPH_UNREACHED;
+            for (size_t i = 0; i < graph.watchers.count; i++)
+                noted |= graph.watchers.data[i] == from;
+            assert_int_equal(noted, refers);
+            expected += refers;
+        }
+        assert_int_equal(graph.watchers.count, expected);
+        graph_deinit(&graph);
+        fixture_deinit(&f);
+    }
+}
+
 static void cancelled_graph_leaves_nothing_behind(void **state)
 {
     static struct fixture f;
@@ -514,7 +547,7 @@ static void cancelled_graph_leaves_nothing_behind(void **state)
     root(&f, ROOT_STATIC, 0);
     build(&f);
     progress.cancelled = true;
-    err = graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.heap.handles, &progress, NULL);
+    err = graph_init(&graph, &f.heap.mock.clr, &f.heap.heaps, &f.starts, &f.heap.roots, &f.dependents, 0, &progress, NULL);
     assert_non_null(err);
     assert_int_equal(err->code, ERROR_CANCELLED);
     assert_null(graph.parents);
@@ -567,6 +600,7 @@ int main(void)
         cmocka_unit_test(frozen_objects_are_alive),
         cmocka_unit_test(objects_that_share_count_once),
         cmocka_unit_test(path_to_nothing_is_not_found),
+        cmocka_unit_test(watched_object_knows_who_with_a_path_refers_to_it),
         cmocka_unit_test(cancelled_graph_leaves_nothing_behind),
         cmocka_unit_test(short_names_have_no_namespace_and_no_arguments),
     };

@@ -297,6 +297,25 @@ static struct error *report_largest(struct accumulation *a, const struct candida
     return NULL;
 }
 
+/* Told already: a finding claims most of a sample of what it holds, or the collection itself. */
+static struct error *is_claimed(struct accumulation *a, const struct candidate *candidate, bool *ret)
+{
+    *ret = false;
+    for (size_t i = 0; i < a->findings->list.count && !*ret; i++) {
+        const struct finding *finding = &a->findings->list.data[i];
+        size_t below = 0;
+
+        if (!finding->claims.count) continue;
+        TRY(measure(a, &(struct candidate) { candidate->addr, 0, 0 }));
+        for (size_t k = 0; k < finding->claims.count; k++) {
+            uint64_t claim = finding->claims.data[k];
+            below += is_kept_alone(a->retained, claim, candidate->addr) || is_kept_alone(a->retained, candidate->addr, claim);
+        }
+        *ret = below * 2 >= finding->claims.count;
+    }
+    return NULL;
+}
+
 static struct error *look(struct accumulation *a)
 {
     const struct candidate *largest = NULL;
@@ -309,6 +328,8 @@ static struct error *look(struct accumulation *a)
         struct candidate *candidate = &a->candidates.data[i];
         bool found = false;
 
+        TRY(is_claimed(a, candidate, &found));
+        if (found) continue;
         TRY(look_at_keys(a, candidate, &found));
         if (found || candidate->count < ENTRIES_LARGE || candidate->count < histogram->object_count / OBJECTS_PART) continue;
         TRY(measure(a, candidate));
@@ -335,5 +356,6 @@ static struct error *accumulation_run(struct session *session, struct findings *
 const struct rule rule_accumulation = {
     .name = "accumulation",
     .summary = "a collection holds very much, or finds nothing of it again",
+    .is_general = true,
     .run = accumulation_run,
 };

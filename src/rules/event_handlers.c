@@ -12,6 +12,7 @@
 #include "heap/graph.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/heap_types.h"
 #include "rules/holder.h"
 #include "rules/keeping.h"
 #include "rules/rule.h"
@@ -114,6 +115,14 @@ static struct error *report(struct events *events, const struct event *event, co
     return NULL;
 }
 
+/* options-listeners tells of these, by who listens. */
+static bool has_own_rule(struct events *events, const struct keeping_group *group)
+{
+    static const char *const types[] = { "Microsoft.Extensions.Options.OptionsMonitor<*>+ChangeTrackerDisposable", NULL };
+
+    return type_name_matches(clr_type_name(events->clr, group->mt_addr), types);
+}
+
 static struct error *look_at(struct events *events, const struct event *event)
 {
     const struct retained *retained;
@@ -124,7 +133,7 @@ static struct error *look_at(struct events *events, const struct event *event)
     keeping_groups_init(&groups);
     if (!group_listeners(events, event, retained, &groups)) err = &error_enomem;
     if (!err && groups.list.count && groups.list.data[0].alone >= HANDLERS_MIN &&
-        groups.list.data[0].alone * 2 >= groups.list.data[0].count)
+        groups.list.data[0].alone * 2 >= groups.list.data[0].count && !has_own_rule(events, &groups.list.data[0]))
         err = report(events, event, &groups.list.data[0]);
     keeping_groups_deinit(&groups);
     return err;

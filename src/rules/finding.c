@@ -10,20 +10,28 @@ struct finding *findings_add(struct findings *findings, const struct finding *pr
     return vec_push(&findings->list, *proto) ? &findings->list.data[findings->list.count - 1] : NULL;
 }
 
+static void finding_deinit(struct finding *finding)
+{
+    vec_deinit(&finding->costs);
+    vec_deinit(&finding->types);
+    vec_deinit(&finding->keys);
+    vec_deinit(&finding->code);
+    vec_deinit(&finding->evidence);
+    vec_deinit(&finding->look);
+    vec_deinit(&finding->path);
+    vec_deinit(&finding->claims);
+}
+
 void findings_deinit(struct findings *findings)
 {
-    for (size_t i = 0; i < findings->list.count; i++) {
-        struct finding *finding = &findings->list.data[i];
-
-        vec_deinit(&finding->costs);
-        vec_deinit(&finding->types);
-        vec_deinit(&finding->keys);
-        vec_deinit(&finding->code);
-        vec_deinit(&finding->evidence);
-        vec_deinit(&finding->look);
-        vec_deinit(&finding->path);
-    }
+    for (size_t i = 0; i < findings->list.count; i++)
+        finding_deinit(&findings->list.data[i]);
     vec_deinit(&findings->list);
+}
+
+void findings_drop_last(struct findings *findings)
+{
+    if (findings->list.count) finding_deinit(&findings->list.data[--findings->list.count]);
 }
 
 const char *finding_text(struct findings *findings, const char *format, ...)
@@ -62,6 +70,11 @@ void finding_evidence(struct finding *finding, const char *text)
 void finding_look(struct finding *finding, const char *command)
 {
     if (!vec_push(&finding->look, command)) finding->incomplete = true;
+}
+
+void finding_claim(struct finding *finding, uint64_t object_addr)
+{
+    if (!vec_push(&finding->claims, object_addr)) finding->incomplete = true;
 }
 
 void finding_cost(struct finding *finding, const char *use, uint64_t bytes)

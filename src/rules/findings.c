@@ -59,15 +59,22 @@ static int compare_findings(const void *a, const void *b)
 }
 
 /* A rule that fails costs its own findings only. */
-static struct error *run_rules(struct session *session, struct findings *findings)
+static struct error *run_those(struct session *session, struct findings *findings, bool general)
 {
     for (const struct rule *const *rule = rules_all; *rule; rule++) {
-        struct error *err = (*rule)->run(session, findings);
+        struct error *err = (*rule)->is_general == general ? (*rule)->run(session, findings) : NULL;
 
         if (err && (err == &error_enomem || err->code == ERROR_CANCELLED)) return err;
         if (err) err = error_prefix(err, "rule %s", (*rule)->name);
         gaps_add_error(session_gaps(session), "findings", err);
     }
+    return NULL;
+}
+
+static struct error *run_rules(struct session *session, struct findings *findings)
+{
+    TRY(run_those(session, findings, false));
+    TRY(run_those(session, findings, true));
     for (size_t i = 0; i < findings->list.count; i++)
         if (findings->list.data[i].incomplete) return &error_enomem;
     vec_sort(&findings->list, compare_findings);

@@ -20,6 +20,21 @@ struct heap_sum heap_sum_by_name(struct clr *clr, const struct histogram *histog
     return sum;
 }
 
+bool type_name_matches(const char *name, const char *const *patterns)
+{
+    size_t length = strlen(name);
+
+    for (; *patterns; patterns++) {
+        const char *star = strchr(*patterns, '*');
+        size_t before = star ? (size_t)(star - *patterns) : 0, after = star ? strlen(star + 1) : 0;
+
+        if (!star ? !strcmp(name, *patterns)
+                  : length >= before + after && !strncmp(name, *patterns, before) && !strcmp(name + length - after, star + 1))
+            return true;
+    }
+    return false;
+}
+
 static const struct metadata *type_metadata(struct clr *clr, const struct clr_type *type)
 {
     struct clr_module *module = clr_module_get(clr, type->module_addr);

@@ -14,6 +14,12 @@ struct heap_sum {
 /* Objects whose type's name is `name`, or, with a * at its end, begins with the rest. Zeros when the dump has no heap. */
 struct heap_sum heap_sum_by_name(struct clr *clr, const struct histogram *histogram, const char *name);
 
+/*
+ * Is `name` one of the patterns? NULL ends the list; one * in a pattern stands for anything: "System.Threading.ThreadLocal<*>" are
+ * its instances, but not arrays and nested types of them.
+ */
+bool type_name_matches(const char *name, const char *const *patterns);
+
 /* True when the type or one of its base types declares the interface in its metadata. */
 bool type_implements(struct clr *clr, uint64_t mt_addr, const char *interface);
 

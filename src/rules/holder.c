@@ -112,13 +112,20 @@ static struct error *describe_holder(struct holder_search *search, struct clr *c
     return NULL;
 }
 
-static struct error *describe(struct holder_search *search, struct clr *clr, struct findings *findings, struct finding *finding,
-                              const char *what)
+static const struct holder *most_holding(const struct holder_search *search)
 {
     const struct holder *best = NULL;
 
     for (size_t i = 0; i < search->holders.count; i++)
         if (!best || search->holders.data[i].count > best->count) best = &search->holders.data[i];
+    return best;
+}
+
+static struct error *describe(struct holder_search *search, struct clr *clr, struct findings *findings, struct finding *finding,
+                              const char *what)
+{
+    const struct holder *best = most_holding(search);
+
     if (best) return describe_holder(search, clr, findings, finding, best, what);
     if (search->total)
         finding_evidence(finding, finding_text(findings,
@@ -137,6 +144,29 @@ struct error *holder_find(struct session *session, struct findings *findings, st
     if (!err) err = session_clr(session, &clr);
     if (!err) err = search_objects(&search, clr);
     if (!err) err = describe(&search, clr, findings, finding, what);
+    vec_deinit(&search.holders);
+    if (!err || err == &error_enomem || err->code == ERROR_CANCELLED) return err;
+    gaps_add_error(session_gaps(session), "who holds the findings' objects", err);
+    return NULL;
+}
+
+struct error *holder_of_list(struct session *session, struct findings *findings, struct finding *finding, const uint64_t *addrs,
+                             size_t count, uint64_t *held_ret)
+{
+    struct holder_search search = { .session = session };
+    const struct holder *best;
+    struct clr *clr;
+    struct error *err = session_graph(session, &search.graph);
+
+    *held_ret = 0;
+    if (!err) err = session_clr(session, &clr);
+    for (size_t i = 0; i < count && i < PATHS_MAX && !err; i++)
+        err = add_object(&search, addrs[i]);
+    best = err ? NULL : most_holding(&search);
+    if (best) {
+        *held_ret = best->count;
+        err = set_path(search.graph, clr, findings, finding, best->example);
+    }
     vec_deinit(&search.holders);
     if (!err || err == &error_enomem || err->code == ERROR_CANCELLED) return err;
     gaps_add_error(session_gaps(session), "who holds the findings' objects", err);

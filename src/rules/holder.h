@@ -24,4 +24,11 @@ struct error *holder_find(struct session *session, struct findings *findings, st
 struct error *holder_of_object(struct session *session, struct findings *findings, struct finding *finding, uint64_t addr,
                                bool *live_ret);
 
+/*
+ * Sets root and path of the finding to those of the root that holds most of the objects; *held_ret: how many (0: none is alive).
+ * Of a very long list only the first ones are looked at. Errors: as above; without references *held_ret is 0.
+ */
+struct error *holder_of_list(struct session *session, struct findings *findings, struct finding *finding, const uint64_t *addrs,
+                             size_t count, uint64_t *held_ret);
+
 #endif

@@ -59,6 +59,7 @@ struct finding {
     VEC(const char *) look;            /* commands that show more, without "clrtrail FILE" */
     const char *root_kind, *root_name; /* holder; NULL when nobody was found */
     VEC(const char *) path;
+    VEC(uint64_t) claims; /* objects that are explained by it: general rules do not tell of what holds them again */
     const char *fix, *doc;
     bool incomplete; /* memory ran out while it was written */
 };
@@ -72,6 +73,7 @@ struct rule {
     const char *name;    /* "castle-proxy-generator" */
     const char *summary; /* one line */
     const char *refines; /* name of the general rule whose finding this one makes superfluous, NULL for none */
+    bool is_general;     /* runs when all others have, and leaves out what they claim */
     struct error *(*run)(struct session *session, struct findings *findings);
 };
 
@@ -80,6 +82,8 @@ extern const struct rule *const rules_all[];
 /* A finding with rule, severity and so on taken from `proto`, added to the list; NULL when memory is exhausted. */
 struct finding *findings_add(struct findings *findings, const struct finding *proto);
 void findings_deinit(struct findings *findings);
+/* Takes back the finding that was added last. */
+void findings_drop_last(struct findings *findings);
 
 /* Text in the arena of the list; "" when memory is exhausted. finding_number groups digits: "190,214". */
 const char *finding_text(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -88,6 +92,7 @@ const char *finding_number(struct findings *findings, uint64_t number);
 /* Add to a finding; texts are borrowed and must live in the arena or be static. A cost of 0 bytes is not added. */
 void finding_evidence(struct finding *finding, const char *text);
 void finding_look(struct finding *finding, const char *command);
+void finding_claim(struct finding *finding, uint64_t object_addr);
 void finding_cost(struct finding *finding, const char *use, uint64_t bytes);
 void finding_key(struct finding *finding, const char *field, uint64_t distinct, uint64_t of);
 /* `file` may be NULL. What is there already is not added again. */

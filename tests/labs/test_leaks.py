@@ -40,6 +40,37 @@ LEAKS += [
 ] + [('stuck', name + '-fixed', 100, None) for name in ('deadlock', 'starvation', 'threads', 'finalizer', 'async')]
 
 
+# Cases whose truth names count and holder alike: rule, variant, certainty, key of the count, key of the type.
+MANY = [
+    ('regex-per-call', 'regexes', 'proven', 'regexes', 'type'),
+    ('dynamic-method-per-call', 'compiled-lambdas', 'proven', 'methods', 'type'),
+    ('serializer-options-per-call', 'serializer-options', 'proven', 'options', 'type'),
+    ('file-watchers', 'watchers', 'proven', 'watchers', 'type'),
+    ('options-listeners', 'options-listeners', 'proven', 'listeners', 'target'),
+    ('token-timeouts', 'token-timeouts', 'proven', 'sources', 'type'),
+    ('logger-categories', 'loggers', 'proven', 'loggers', 'type'),
+    ('http-client-names', 'http-client-names', 'proven', 'handlers', 'type'),
+    ('memory-cache-unlimited', 'memory-caches', 'proven', 'entries', None),
+    ('scopes-not-disposed', 'scopes', 'proven', 'scopes', None),
+    ('root-disposables', 'root-disposables', 'proven', 'captured', 'service'),
+    ('metric-sources', 'meters', 'proven', 'meters', 'type'),
+    ('pending-tasks', 'pending-tasks', 'proven', 'pending', None),
+    ('semaphore-waiters', 'semaphore-waiters', 'likely', 'waiters', None),
+    ('channel-backlog', 'channel-backlog', 'likely', 'entries', 'element'),
+    ('load-contexts', 'load-contexts', 'proven', 'contexts', 'type'),
+    ('thread-locals', 'thread-locals', 'proven', 'locals', 'type'),
+    ('certificates', 'certificates', 'proven', 'certificates', 'type'),
+]
+NO_HOLDER = {'token-timeouts', 'http-client-names'}  # held by the queue of timers, too
+for rule, variant, certainty, count, kind in MANY:
+    expected = {'rule': rule, 'certainty': certainty, 'count': count}
+    if kind:
+        expected['type'] = kind
+    if variant not in NO_HOLDER:
+        expected['root'] = 'holder'
+    LEAKS += [('cases', variant, 500, expected), ('cases', variant + '-fixed', 500, None)]
+
+
 class Leaks(unittest.TestCase):
     maxDiff = None
 

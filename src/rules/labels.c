@@ -1,0 +1,124 @@
+#include "rules/labels.h"
+
+#include <ctype.h>
+
+#include "base/text.h"
+#include "clr/field_value.h"
+#include "rules/rule.h"
+
+enum { LABEL_MAX = 120 /* characters that are compared */, LABELS_MAX = 1 << 20 };
+
+void labels_init(struct labels *labels)
+{
+    *labels = (struct labels) { 0 };
+    text_map_init(&labels->texts);
+    text_map_init(&labels->stems);
+    text_init(&labels->scratch);
+    text_init(&labels->stem);
+}
+
+void labels_deinit(struct labels *labels)
+{
+    text_map_deinit(&labels->texts);
+    text_map_deinit(&labels->stems);
+    vec_deinit(&labels->text_counts);
+    vec_deinit(&labels->stem_counts);
+    text_deinit(&labels->scratch);
+    text_deinit(&labels->stem);
+}
+
+static bool is_number_part(char c)
+{
+    return isxdigit((unsigned char)c) || c == '-';
+}
+
+/* Runs of hexadecimal digits and dashes with a digit in them are numbers, GUIDs or dates: one # each. */
+static void make_stem(struct text *stem, const char *s)
+{
+    text_clear(stem);
+    while (*s) {
+        bool has_digit = false;
+        const char *end = s;
+
+        for (; is_number_part(*end); end++)
+            has_digit |= isdigit((unsigned char)*end) != 0;
+        if (end == s) end++;
+        if (has_digit)
+            text_putc(stem, '#');
+        else
+            text_append(stem, s, (size_t)(end - s));
+        s = end;
+    }
+}
+
+static bool count_text(struct text_map *map, label_counts *counts, const struct text *text, size_t *index_ret)
+{
+    if (!text_map_add(map, text_cstr(text), text->length, index_ret)) return false;
+    if (*index_ret == counts->count && !vec_push(counts, 0)) return false;
+    counts->data[*index_ret]++;
+    return true;
+}
+
+bool labels_add(struct labels *labels, struct clr *clr, uint64_t addr)
+{
+    struct clr_object object;
+    size_t text, stem;
+    uint64_t known;
+
+    if (labels->total >= LABELS_MAX || !clr_object_try(clr, addr, &object) || !clr_type_is_string(clr, object.type)) return true;
+    text_clear(&labels->scratch);
+    if (!clr_string_characters(clr, &object, LABEL_MAX, &labels->scratch)) return true;
+    make_stem(&labels->stem, text_cstr(&labels->scratch));
+    known = labels->text_counts.count;
+    if (labels->scratch.failed || labels->stem.failed ||
+        !count_text(&labels->texts, &labels->text_counts, &labels->scratch, &text) ||
+        !count_text(&labels->stems, &labels->stem_counts, &labels->stem, &stem))
+        return false;
+    if (text == known && !labels->examples[1]) labels->examples[labels->examples[0] != NULL] = labels->texts.texts.data[text];
+    labels->total++;
+    return true;
+}
+
+static size_t most_frequent(const uint64_t *counts, size_t count)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < count; i++)
+        if (counts[i] > counts[best]) best = i;
+    return best;
+}
+
+enum labels_verdict labels_verdict(const struct labels *labels)
+{
+    if (!labels->total) return LABELS_NONE;
+    if (labels->text_counts.data[most_frequent(labels->text_counts.data, labels->text_counts.count)] * 2 >= labels->total)
+        return LABELS_SAME;
+    if (labels->stem_counts.data[most_frequent(labels->stem_counts.data, labels->stem_counts.count)] * 2 >= labels->total)
+        return LABELS_STEM;
+    return LABELS_VARY;
+}
+
+enum labels_verdict labels_tell(const struct labels *labels, struct findings *f, struct finding *finding, const char *noun)
+{
+    enum labels_verdict verdict = labels_verdict(labels);
+    size_t text, stem;
+
+    if (verdict == LABELS_NONE) return verdict;
+    text = most_frequent(labels->text_counts.data, labels->text_counts.count);
+    stem = most_frequent(labels->stem_counts.data, labels->stem_counts.count);
+    finding_key(finding, noun, labels->text_counts.count, labels->total);
+    if (verdict == LABELS_SAME)
+        finding_evidence(finding,
+                         finding_text(f, "%s of %s %s are the same: \"%s\"", finding_number(f, labels->text_counts.data[text]),
+                                      finding_number(f, labels->total), noun, labels->texts.texts.data[text]));
+    else if (verdict == LABELS_STEM)
+        finding_evidence(finding, finding_text(f, "%s of %s %s differ by numbers only (\"%s\"), like \"%s\" and \"%s\"",
+                                               finding_number(f, labels->stem_counts.data[stem]), finding_number(f, labels->total),
+                                               noun, labels->stems.texts.data[stem], labels->examples[0],
+                                               labels->examples[1] ? labels->examples[1] : labels->examples[0]));
+    else
+        finding_evidence(finding, finding_text(f, "%s of %s %s are different, like \"%s\" and \"%s\"",
+                                               finding_number(f, labels->text_counts.count), finding_number(f, labels->total), noun,
+                                               labels->examples[0], labels->examples[1] ? labels->examples[1] : ""));
+    return verdict;
+}

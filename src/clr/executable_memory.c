@@ -1,5 +1,7 @@
 #include "clr/executable_memory.h"
 
+#include <string.h>
+
 enum { BLOCK_MAX = 1 << 20, PAGE_MASK = 4095 };
 
 /* Chain of BlockRX: base, size and offset are page multiples, and all lie below `free_offset` in the memfd. */
@@ -52,6 +54,12 @@ static bool read_allocator(const struct clr *clr, uint64_t addr, struct executab
     return true;
 }
 
+/* A minidump without a MemoryInfoList does not say what can be written. */
+static bool has_no_protections(const struct dump *dump)
+{
+    return !strcmp(dump->format, "minidump") && !dump->has_memory_info;
+}
+
 bool executable_memory_init(const struct clr *clr, struct executable_memory *ret)
 {
     const struct dump *dump = clr->target->dump;
@@ -60,8 +68,8 @@ bool executable_memory_init(const struct clr *clr, struct executable_memory *ret
     for (size_t i = 0; i < dump->ranges.count; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
 
-        if (range->end <= clr->module->base || range->start >= clr->module->end || !(range->protection & PROTECTION_WRITE))
-            continue;
+        if (range->end <= clr->module->base || range->start >= clr->module->end) continue;
+        if (!(range->protection & PROTECTION_WRITE) && !has_no_protections(dump)) continue;
         for (uint64_t addr = range->start; addr + 8 <= range->end;) {
             uint64_t size, word;
             const uint8_t *view = memory_view(clr->memory, addr, range->end - addr, &size);

@@ -10,6 +10,7 @@
 
 static const char *const use_names[USE_COUNT] = {
     [USE_OTHER] = "unaccounted",
+    [USE_UNTOUCHED] = "never written, owner unknown",
     [USE_NATIVE_HEAP] = "native heap, not walked",
     [USE_MAPPED_FILE] = "mapped files",
     [USE_EXECUTABLE] = "executable memory, other",
@@ -131,8 +132,7 @@ static bool sweep(struct ledger *ledger, events *list)
 
 /* ---- rows ---- */
 
-/* Moves up to `bytes` from one row to another. */
-static void move_bytes(struct ledger *ledger, enum ledger_use from, enum ledger_use to, uint64_t bytes)
+void ledger_move(struct ledger *ledger, enum ledger_use from, enum ledger_use to, uint64_t bytes)
 {
     if (bytes > ledger->rows[from].committed) bytes = ledger->rows[from].committed;
     ledger->rows[from].committed -= bytes;
@@ -150,7 +150,7 @@ static void name_ended_stacks(struct ledger *ledger, const struct target *target
         if ((piece->use != USE_OTHER && piece->use != USE_NATIVE_HEAP) || piece->end - piece->start < SMALLEST) continue;
         if (!target_is_stack(target, piece->start, piece->end)) continue;
         ledger->rows[USE_ENDED_STACK].count++;
-        move_bytes(ledger, piece->use, USE_ENDED_STACK, piece->end - piece->start);
+        ledger_move(ledger, piece->use, USE_ENDED_STACK, piece->end - piece->start);
         piece->use = USE_ENDED_STACK;
     }
 }
@@ -172,8 +172,8 @@ static void split_malloc(struct ledger *ledger)
     }
     used->count = blocks;
     ledger->rows[USE_MALLOC_FREE].count = free_blocks;
-    move_bytes(ledger, USE_MALLOC_USED, USE_NATIVE_HEAP, not_walked);
-    if (used->committed > bytes) move_bytes(ledger, USE_MALLOC_USED, USE_MALLOC_FREE, used->committed - bytes);
+    ledger_move(ledger, USE_MALLOC_USED, USE_NATIVE_HEAP, not_walked);
+    if (used->committed > bytes) ledger_move(ledger, USE_MALLOC_USED, USE_MALLOC_FREE, used->committed - bytes);
 }
 
 static void fill_rows(struct ledger *ledger, const struct claims *claims)
@@ -186,7 +186,12 @@ static void fill_rows(struct ledger *ledger, const struct claims *claims)
     if (!claims->target->is_windows) name_ended_stacks(ledger, claims->target);
     ledger->not_counted = ledger->rows[USE_DOUBLE_MAPPED].committed;
     ledger->rows[USE_DOUBLE_MAPPED].committed = 0;
-    split_malloc(ledger);
+    if (claims->target->is_windows) {
+        ledger_name_untouched(ledger, claims->target);
+        ledger_split_windows_heaps(ledger);
+    } else {
+        split_malloc(ledger);
+    }
     for (size_t i = 0; i < USE_COUNT; i++) {
         struct ledger_row *row = &ledger->rows[i];
 
@@ -234,7 +239,9 @@ static struct error *build(struct claims *claims, struct ledger *ledger)
     claims_of_runtime(claims);
     if (claims->failed) return &error_enomem;
     TRY(find_malloc(claims, ledger));
-    claims_of_ranges(claims, &ledger->malloc);
+    TRY(windows_heaps_init(claims->target, session_gaps(claims->session), &ledger->windows));
+    claims_of_ranges(claims, ledger);
+    claims_of_windows(claims, &ledger->windows);
     claims_of_malloc(claims, &ledger->malloc);
     done = !claims->failed && gather_events(claims, &list) && sweep(ledger, &list);
     vec_deinit(&list);
@@ -262,6 +269,7 @@ struct error *ledger_build(struct session *session, struct ledger *ret)
 void ledger_deinit(struct ledger *ledger)
 {
     glibc_malloc_deinit(&ledger->malloc);
+    windows_heaps_deinit(&ledger->windows);
     vec_deinit(&ledger->pieces);
 }
 
@@ -306,5 +314,14 @@ struct error *session_malloc(struct session *session, const struct glibc_malloc 
 
     TRY(session_ledger(session, &ledger));
     *ret = &ledger->malloc;
+    return NULL;
+}
+
+struct error *session_windows_heaps(struct session *session, const struct windows_heaps **ret)
+{
+    const struct ledger *ledger;
+
+    TRY(session_ledger(session, &ledger));
+    *ret = &ledger->windows;
     return NULL;
 }

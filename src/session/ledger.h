@@ -12,13 +12,16 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "target/malloc_glibc.h"
+#include "target/windows_heap.h"
 
 struct session;
 
 /* By priority: a later one wins over an earlier one. */
 enum ledger_use {
     USE_OTHER,       /* committed, and nothing known of it */
-    USE_NATIVE_HEAP, /* an allocator's memory that is not walked: another malloc than glibc's, NT heaps, damaged heaps */
+    USE_UNTOUCHED,   /* the same, of a Windows process, and never written: all of it is zero */
+    USE_NATIVE_HEAP, /* an allocator's memory that is not walked: another malloc than glibc's, segment heaps of Windows, damaged
+                        heaps */
     USE_MAPPED_FILE,
     USE_EXECUTABLE,    /* executable memory in no known heap */
     USE_DOUBLE_MAPPED, /* second views of it (W^X): the bytes are counted where the code lies */
@@ -69,6 +72,7 @@ struct ledger {
     uint64_t file_pages;               /* of the total: read-only pages of files, which processes share */
     VEC(struct ledger_piece) pieces;
     struct glibc_malloc malloc;
+    struct windows_heaps windows;
 };
 
 const char *ledger_use_name(enum ledger_use use);
@@ -86,5 +90,7 @@ const struct ledger_piece *ledger_piece_at(const struct ledger *ledger, uint64_t
 struct error *session_ledger(struct session *session, const struct ledger **ret);
 /* glibc's heaps, as the ledger found them. */
 struct error *session_malloc(struct session *session, const struct glibc_malloc **ret);
+/* The heaps of a Windows process, the same way. */
+struct error *session_windows_heaps(struct session *session, const struct windows_heaps **ret);
 
 #endif

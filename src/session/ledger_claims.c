@@ -8,17 +8,23 @@
 #include "clr/gc_heap.h"
 #include "clr/handle_table.h"
 #include "clr/loader_heap.h"
+#include "formats/pe.h"
 #include "session/session.h"
 #include "target/stack.h"
 #include "target/target.h"
 
-void claims_add(struct claims *claims, enum ledger_use use, uint64_t start, uint64_t end)
+void claims_extend(struct claims *claims, enum ledger_use use, uint64_t start, uint64_t end)
 {
     struct claim claim = { start, end, use };
 
+    if (end > start && !vec_push(&claims->list, claim)) claims->failed = true;
+}
+
+void claims_add(struct claims *claims, enum ledger_use use, uint64_t start, uint64_t end)
+{
     if (end <= start) return;
     claims->count[use]++;
-    if (!vec_push(&claims->list, claim)) claims->failed = true;
+    claims_extend(claims, use, start, end);
 }
 
 /* ---- ranges, files, images ---- */
@@ -40,30 +46,48 @@ static enum ledger_use file_use(const struct target *target, const struct dump_f
 }
 
 /* Of private memory that can be written and that nobody else claims: whose is it? */
-static enum ledger_use private_use(const struct target *target, const struct glibc_malloc *malloc)
+static enum ledger_use private_use(const struct target *target, const struct ledger *ledger)
 {
-    return target->is_windows || malloc->foreign || !malloc->heaps.count ? USE_NATIVE_HEAP : USE_OTHER;
+    if (target->is_windows) return ledger->windows.list.count ? USE_OTHER : USE_NATIVE_HEAP;
+    return ledger->malloc.foreign || !ledger->malloc.heaps.count ? USE_NATIVE_HEAP : USE_OTHER;
 }
 
-static enum ledger_use range_use(const struct target *target, const struct glibc_malloc *malloc, const struct dump_range *range)
+static enum ledger_use range_use(const struct target *target, const struct ledger *ledger, const struct dump_range *range)
 {
     if (range->type == RANGE_IMAGE) return USE_NATIVE_IMAGE;
     if (range->type == RANGE_MAPPED)
         return range->protection & (PROTECTION_EXEC | PROTECTION_WRITE) ? USE_EXECUTABLE : USE_MAPPED_FILE;
     if (range->protection & PROTECTION_EXEC) return USE_EXECUTABLE;
     if (range->protection & PROTECTION_WRITE || (target->is_windows && !target->dump->has_memory_info))
-        return private_use(target, malloc);
+        return private_use(target, ledger);
     return USE_OTHER;
 }
 
-/* A dll on Windows is managed when the runtime says so: PE is common to both. */
+/* PE is common to both: a managed image has IL, and a directory that says so. */
+static bool is_managed(const struct target *target, const struct target_module *module)
+{
+    enum { HEADERS = 4096 };
+    uint64_t size;
+    const uint8_t *bytes;
+    struct error *err;
+    struct pe pe;
+
+    if (!module->is_pe || !target->is_windows) return module->is_pe;
+    bytes = memory_view(&target->memory, module->base, HEADERS, &size);
+    if (!bytes) return false;
+    err = pe_open((struct span) { bytes, size }, PE_LAYOUT_MAPPED, &pe);
+    if (!err) return pe.directories[PE_DIRECTORY_CLI].rva;
+    error_destroy(err);
+    return false;
+}
+
 static void claim_modules(struct claims *claims)
 {
     const struct target *target = claims->target;
 
     for (size_t i = 0; i < target->modules.count; i++) {
         const struct target_module *module = &target->modules.data[i];
-        claims_add(claims, module->is_pe && !target->is_windows ? USE_MANAGED_IMAGE : USE_NATIVE_IMAGE, module->base, module->end);
+        claims_add(claims, is_managed(target, module) ? USE_MANAGED_IMAGE : USE_NATIVE_IMAGE, module->base, module->end);
     }
 }
 
@@ -83,13 +107,13 @@ static void claim_vdso(struct claims *claims)
     }
 }
 
-void claims_of_ranges(struct claims *claims, const struct glibc_malloc *malloc)
+void claims_of_ranges(struct claims *claims, const struct ledger *ledger)
 {
     const struct dump *dump = claims->target->dump;
 
     for (size_t i = 0; i < dump->ranges.count; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
-        if (range->state == RANGE_COMMIT) claims_add(claims, range_use(claims->target, malloc, range), range->start, range->end);
+        if (range->state == RANGE_COMMIT) claims_add(claims, range_use(claims->target, ledger, range), range->start, range->end);
     }
     for (size_t i = 0; i < dump->file_maps.count; i++) {
         const struct dump_file_map *map = &dump->file_maps.data[i];

@@ -86,35 +86,28 @@ static void note_malloc(struct arena *arena, struct ledger *ledger)
         ledger->rows[USE_NATIVE_HEAP].note = arena_printf(arena, "%s: its heap is not walked", malloc->foreign);
 }
 
-/*
- * NT's heaps as far as their segments show: _HEAP_SEGMENT.SegmentSignature, or that of a segment heap. Blocks inside are not
- * walked: the entries are encoded with a word of the heap, and there was no dump of NT itself to prove a reader on.
- */
-static void note_windows_heaps(struct arena *arena, struct ledger *ledger, const struct target *target)
+static void note_windows_heaps(struct arena *arena, struct ledger *ledger)
 {
-    enum { SIGNATURE_OFF = 16 };
-    struct ledger_row *row = &ledger->rows[USE_NATIVE_HEAP];
-    uint64_t bytes = 0;
-    size_t count = 0;
+    const struct windows_heaps *heaps = &ledger->windows;
+    size_t of_kind[3] = { 0 };
+    uint64_t free = 0;
 
-    for (size_t i = 0; i < ledger->pieces.count; i++) {
-        const struct ledger_piece *piece = &ledger->pieces.data[i];
-        const struct dump_range *range;
-        uint32_t signature;
-
-        if (piece->use != USE_NATIVE_HEAP) continue;
-        for (uint64_t at = piece->start; at < piece->end; at = range->end) {
-            range = dump_range_at(target->dump, at);
-            if (!range) break;
-            if (range->start < piece->start || !memory_try_u32(&target->memory, range->start + SIGNATURE_OFF, &signature)) continue;
-            if (signature != 0xffeeffee && signature != 0xddeeddee) continue;
-            count++;
-            bytes += range->end - range->start;
-        }
+    for (size_t i = 0; i < heaps->list.count; i++) {
+        of_kind[heaps->list.data[i].kind]++;
+        free += heaps->list.data[i].free.bytes;
     }
-    if (row->committed)
-        row->note = arena_printf(arena, "%zu segments of NT heaps, %.1f MiB; the rest is private memory that nobody else claims",
-                                 count, mib(bytes));
+    if (ledger->rows[USE_MALLOC_USED].committed)
+        ledger->rows[USE_MALLOC_USED].note = arena_printf(arena, "%zu heaps: %zu of NT, %zu segment heaps, %zu of wine",
+                                                          heaps->list.count, of_kind[WINDOWS_HEAP_NT],
+                                                          of_kind[WINDOWS_HEAP_SEGMENT], of_kind[WINDOWS_HEAP_WINE]);
+    if (ledger->rows[USE_MALLOC_FREE].committed)
+        ledger->rows[USE_MALLOC_FREE].note = arena_printf(arena, "%.1f MiB in free blocks, the rest are the heaps' own words",
+                                                          mib(free));
+    if (ledger->rows[USE_NATIVE_HEAP].committed)
+        ledger->rows[USE_NATIVE_HEAP].note = heaps->list.count
+                                                 ? "segment heaps, or behind a place that makes no sense: see nt_heaps"
+                                                 : "no heap was found: private memory that nobody else claims";
+    if (ledger->rows[USE_UNTOUCHED].committed) ledger->rows[USE_UNTOUCHED].note = "nothing but zeros";
 }
 
 /* Read-only pages of files: in the page cache, shared with other processes, and mostly absent from heap dumps. */
@@ -131,7 +124,7 @@ void ledger_notes(struct session *session, struct ledger *ledger, const struct c
     note_stacks(arena, ledger, claims);
     note_loader_heaps(session, ledger);
     if (claims->target->is_windows)
-        note_windows_heaps(arena, ledger, claims->target);
+        note_windows_heaps(arena, ledger);
     else
         note_malloc(arena, ledger);
     for (size_t i = 0; i < claims->target->dump->ranges.count; i++)

@@ -61,6 +61,7 @@ class Windows(unittest.TestCase):
         self.check_heap(dump, truth)
         self.check_types(dump, truth)
         self.check_native_heaps(dump, truth)
+        self.check_ledger(dump)
         self.check_castle_story(dump)
 
     def check_modules(self, dump, truth):
@@ -100,6 +101,23 @@ class Windows(unittest.TestCase):
                     if not kind.startswith('GC') and kind != 'HandleTable'}
         ours = {kind: (count[kind] * times, size[kind] * times) if kind != 'LoaderCodeHeap' else (count[kind], size[kind]) for kind in count}
         self.assertEqual(ours, expected)
+
+    def check_ledger(self, dump):
+        """Every byte once, at most 1 % of nobody; each heap walked to its end, its blocks and its words make up its memory."""
+        ledger = {row['use']: row for row in rows(dump, 'ledger')}
+        total = ledger.pop('total')['committed']
+        self.assertEqual(sum(row['committed'] for row in ledger.values()), total)
+        self.assertLessEqual(ledger.get('unaccounted', {'committed': 0})['committed'], total / 100)
+        self.assertNotIn('native heap, not walked', ledger)
+        self.assertEqual({row['use'] for row in rows(dump, 'mappings') if row['committed']} - set(ledger), set())
+        heaps = rows(dump, 'nt_heaps')
+        self.assertGreaterEqual(len(heaps), 1)
+        self.assertEqual({row['kind'] for row in heaps}, {'wine'})
+        for row in heaps:
+            self.assertEqual((row['not_walked_bytes'], row['note']), (0, None))
+            words = row['committed'] - row['used_bytes'] - row['free_bytes']
+            self.assertLessEqual(words, row['segments'] * 1024)
+        self.assertEqual(sum(row['used_bytes'] for row in heaps), ledger['native heap, in use']['committed'])
 
     def check_castle_story(self, dump):
         finding, = (row for row in rows(dump, 'findings') if row['rule'].startswith('castle'))

@@ -45,6 +45,7 @@ var cases = new Dictionary<string, Func<bool, int, JsonObject>>
     ["closures"] = Closures.Run,
     ["array-pools"] = ArrayPools.Run,
     ["weak-tables"] = WeakTables.Run,
+    ["gc-handles"] = GcHandles.Run,
 };
 var (variant, count) = Lab.Arguments(args, [.. cases.Keys, .. cases.Keys.Select(name => name + "-fixed")], 500);
 var name = variant.EndsWith("-fixed") ? variant[..^6] : variant;

@@ -27,8 +27,9 @@ LEAKS = [
     ('cases', 'http-clients', 500, {'rule': 'http-client-per-call', 'certainty': 'proven', 'count': 'clients', 'root': 'holder'}),
     ('cases', 'keys', 3000, {'rule': 'accumulation', 'certainty': 'proven', 'count': 'entries', 'type': 'key', 'root': 'holder'}),
     ('cases', 'growing', 500, {'rule': 'accumulation', 'certainty': 'hint', 'count': 'entries', 'type': 'element', 'root': 'holder'}),
+    ('cases', 'gc-handles', 500, {'rule': 'gc-handles', 'certainty': 'proven', 'count': 'handles', 'type': 'type'}),
 ] + [('cases', name + '-fixed', 500, None) for name in
-     ('events', 'timers', 'registrations', 'linked-tokens', 'providers', 'http-clients', 'keys', 'growing')]
+     ('events', 'timers', 'registrations', 'linked-tokens', 'providers', 'http-clients', 'keys', 'growing', 'gc-handles')]
 
 
 LEAKS += [

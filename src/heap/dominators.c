@@ -10,6 +10,9 @@ enum { AHEAD = 24, CANCEL_EVERY = 1 << 20 };
 
 /*
  * Numbers: 0 is the root above all roots, 1 .. count the nodes in the order in which the depth-first search met them.
+ *
+ * Leaves, nodes without edges (about half of a heap: strings, arrays of bytes), dominate nothing but themselves. They take no part:
+ * when the others' dominators are known, a leaf's is the nearest one common to all that refer to it.
  */
 struct search {
     struct flow_graph *graph;
@@ -17,7 +20,8 @@ struct search {
     size_t root_count;
     struct progress *progress;
     uint32_t count;                /* highest number */
-    uint32_t *number;              /* by node; DOMINATOR_NONE: not met */
+    uint64_t *leaves;              /* bit by node */
+    uint32_t *number;              /* by node; DOMINATOR_NONE: not met; of a leaf: the number of its dominator */
     uint32_t *node;                /* by number */
     uint32_t *parent;              /* by number: the number that it was met from; later the ancestor in the compressed forest */
     uint32_t *pred_offsets;        /* by number, of `preds` */
@@ -49,6 +53,8 @@ static void release(uint32_t **array)
 static void search_deinit(struct search *s)
 {
     flow_graph_deinit(s->graph);
+    free(s->leaves);
+    s->leaves = NULL;
     release(&s->number);
     release(&s->node);
     release(&s->parent);
@@ -70,6 +76,22 @@ struct pending {
 };
 typedef VEC(struct pending) pending_stack;
 
+static inline bool is_leaf(const struct search *s, uint32_t node)
+{
+    return s->leaves[node / 64] >> (node % 64) & 1;
+}
+
+static bool find_leaves(struct search *s)
+{
+    const uint32_t *offsets = s->graph->offsets;
+
+    s->leaves = large_array_zeroed((size_t)s->graph->node_count / 64 + 1, sizeof(*s->leaves));
+    if (!s->leaves) return false;
+    for (uint32_t i = 0; i < s->graph->node_count; i++)
+        s->leaves[i / 64] |= (uint64_t)(offsets[i] == offsets[i + 1]) << i % 64;
+    return true;
+}
+
 /* Puts the node's children that were not met yet on the stack: the last one is met next, as a recursive search would. */
 static bool push_children(const struct search *s, pending_stack *stack, uint32_t node, uint32_t number)
 {
@@ -80,8 +102,8 @@ static bool push_children(const struct search *s, pending_stack *stack, uint32_t
     for (uint32_t e = start; e < end; e++) {
         uint32_t child = targets[e];
 
-        if (e + AHEAD < end) __builtin_prefetch(&s->number[targets[e + AHEAD]]);
-        if (s->number[child] != DOMINATOR_NONE) continue;
+        if (e + AHEAD < end && !is_leaf(s, targets[e + AHEAD])) __builtin_prefetch(&s->number[targets[e + AHEAD]]);
+        if (is_leaf(s, child) || s->number[child] != DOMINATOR_NONE) continue;
         __builtin_prefetch(&offsets[child]);
         stack->data[stack->count++] = (struct pending) { child, number };
     }
@@ -93,7 +115,7 @@ static struct error *search_from(struct search *s, pending_stack *stack, uint32_
 {
     struct pending first = { root, 0 };
 
-    if (s->number[root] != DOMINATOR_NONE) return NULL;
+    if (is_leaf(s, root) || s->number[root] != DOMINATOR_NONE) return NULL;
     if (!vec_push(stack, first)) return &error_enomem;
     while (stack->count) {
         struct pending at = stack->data[--stack->count];
@@ -119,7 +141,7 @@ static struct error *number_nodes(struct search *s)
     s->number = large_array(nodes + 1, sizeof(*s->number));
     s->node = large_array(nodes + 1, sizeof(*s->node));
     s->parent = large_array(nodes + 1, sizeof(*s->parent));
-    if (!s->number || !s->node || !s->parent) return &error_enomem;
+    if (!s->number || !s->node || !s->parent || !find_leaves(s)) return &error_enomem;
     memset(s->number, 0xff, (nodes + 1) * sizeof(*s->number));
     for (size_t i = 0; !err && i < s->root_count; i++)
         if (s->roots[i] < nodes) err = search_from(s, &stack, s->roots[i]);
@@ -127,7 +149,7 @@ static struct error *number_nodes(struct search *s)
     return err;
 }
 
-/* Every edge between met nodes but those of the tree: the parent counts without being listed. */
+/* Every edge between met nodes that are no leaves, but those of the tree: the parent counts without being listed. */
 static inline __attribute__((always_inline)) void each_cross_edge(struct search *s,
                                                                   void (*visit)(struct search *s, uint32_t from, uint32_t to))
 {
@@ -138,9 +160,12 @@ static inline __attribute__((always_inline)) void each_cross_edge(struct search 
 
         if (from == DOMINATOR_NONE) continue;
         for (uint32_t e = graph->offsets[i]; e < graph->offsets[i + 1]; e++) {
-            uint32_t to = s->number[graph->targets[e]];
+            uint32_t to;
 
-            if (e + AHEAD < graph->edge_count) __builtin_prefetch(&s->number[graph->targets[e + AHEAD]]);
+            if (e + AHEAD < graph->edge_count && !is_leaf(s, graph->targets[e + AHEAD]))
+                __builtin_prefetch(&s->number[graph->targets[e + AHEAD]]);
+            if (is_leaf(s, graph->targets[e])) continue;
+            to = s->number[graph->targets[e]];
             if (s->parent[to] != from) visit(s, from, to);
         }
     }
@@ -233,7 +258,7 @@ static void mark_roots(struct search *s)
 {
     memset(s->semi, 0xff, ((size_t)s->count + 1) * sizeof(*s->semi));
     for (size_t i = 0; i < s->root_count; i++)
-        if (s->roots[i] < s->graph->node_count) s->semi[s->number[s->roots[i]]] = 0;
+        if (s->roots[i] < s->graph->node_count && !is_leaf(s, s->roots[i])) s->semi[s->number[s->roots[i]]] = 0;
 }
 
 /*
@@ -257,25 +282,55 @@ static void find_idoms(struct search *s, uint32_t *jump, uint32_t *depth)
     }
 }
 
-/* An array of the graph that is not needed any more, when it has room for `slots`: pages already there need not be zeroed again. */
-static uint32_t *reuse(uint32_t **array, size_t capacity, size_t slots)
+/* The nearest number that dominates both: up to the same depth, then up together; far pointers of one depth lead to one depth. */
+static uint32_t common_dominator(const struct search *s, const uint32_t *jump, const uint32_t *depth, uint32_t a, uint32_t b)
 {
-    uint32_t *ret = *array;
+    if (depth[a] < depth[b]) {
+        uint32_t swap = a;
 
-    if (capacity < slots) {
-        release(array);
-        return large_array(slots, sizeof(*ret));
+        a = b;
+        b = swap;
     }
-    *array = NULL;
-    return ret;
+    while (depth[a] > depth[b])
+        a = depth[jump[a]] >= depth[b] ? jump[a] : s->idom[a];
+    while (a != b) {
+        bool far = jump[a] != jump[b];
+
+        a = far ? jump[a] : s->idom[a];
+        b = far ? jump[b] : s->idom[b];
+    }
+    return a;
+}
+
+static struct error *place_leaves(struct search *s, const uint32_t *jump, const uint32_t *depth)
+{
+    const struct flow_graph *graph = s->graph;
+
+    for (size_t i = 0; i < s->root_count; i++)
+        if (s->roots[i] < graph->node_count && is_leaf(s, s->roots[i])) s->number[s->roots[i]] = 0;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        uint32_t from = s->number[i];
+
+        if (i % CANCEL_EVERY == 0) TRY(check_cancelled(s));
+        if (is_leaf(s, i) || from == DOMINATOR_NONE) continue;
+        for (uint32_t e = graph->offsets[i]; e < graph->offsets[i + 1]; e++) {
+            uint32_t *at = &s->number[graph->targets[e]];
+
+            if (e + AHEAD < graph->edge_count && is_leaf(s, graph->targets[e + AHEAD]))
+                __builtin_prefetch(&s->number[graph->targets[e + AHEAD]]);
+            if (!is_leaf(s, graph->targets[e]) || *at == from) continue;
+            *at = *at == DOMINATOR_NONE ? from : common_dominator(s, jump, depth, *at, from);
+        }
+    }
+    return NULL;
 }
 
 static struct error *find_all(struct search *s)
 {
     size_t slots = (size_t)s->count + 1;
 
-    s->semi = reuse(&s->graph->offsets, (size_t)s->graph->node_count + 1, slots);
-    s->label = reuse(&s->graph->targets, s->graph->edge_count, slots);
+    s->semi = large_array(slots, sizeof(*s->semi));
+    s->label = large_array(slots, sizeof(*s->label));
     s->idom = large_array(slots, sizeof(*s->idom));
     if (!s->idom || !s->semi || !s->label) return &error_enomem;
     memcpy(s->idom, s->parent, slots * sizeof(*s->idom));
@@ -284,26 +339,27 @@ static struct error *find_all(struct search *s)
     release(&s->preds);
     release(&s->pred_offsets);
     find_idoms(s, s->label, s->parent);
+    TRY(place_leaves(s, s->label, s->parent));
+    flow_graph_deinit(s->graph);
     release(&s->label);
     release(&s->parent);
     release(&s->semi);
     return NULL;
 }
 
-/* From numbers back to nodes. */
-static void translate(struct search *s, struct dominators *ret)
+/* From numbers back to nodes; the leaves come last. */
+static void translate(struct search *s, uint32_t nodes, struct dominators *ret)
 {
-    uint32_t nodes = s->graph->node_count;
-
+    memmove(s->node, s->node + 1, s->count * sizeof(*s->node));
+    *ret = (struct dominators) { .count = s->count, .order = s->node, .idoms = s->number };
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t idom;
 
         if (s->number[i] == DOMINATOR_NONE) continue;
-        idom = s->idom[s->number[i]];
-        s->number[i] = idom ? s->node[idom] : nodes;
+        idom = is_leaf(s, i) ? s->number[i] : s->idom[s->number[i]];
+        s->number[i] = idom ? s->node[idom - 1] : nodes;
+        if (is_leaf(s, i)) ret->order[ret->count++] = i;
     }
-    memmove(s->node, s->node + 1, s->count * sizeof(*s->node));
-    *ret = (struct dominators) { .count = s->count, .order = s->node, .idoms = s->number };
     s->node = s->number = NULL;
 }
 
@@ -311,12 +367,13 @@ struct error *dominators_init(struct dominators *ret, struct flow_graph *graph, 
                               struct progress *progress)
 {
     struct search search = { .graph = graph, .roots = roots, .root_count = root_count, .progress = progress };
+    uint32_t nodes = graph->node_count;
     struct error *err = number_nodes(&search);
 
     *ret = (struct dominators) { 0 };
     if (!err) err = list_predecessors(&search);
     if (!err) err = find_all(&search);
-    if (!err) translate(&search, ret);
+    if (!err) translate(&search, nodes, ret);
     search_deinit(&search);
     return err;
 }

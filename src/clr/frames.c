@@ -7,8 +7,21 @@
 
 enum register_number { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RIP };
 
+/* What a kind keeps alive. */
+enum frame_roots {
+    ROOTS_UNKNOWN,
+    ROOTS_NONE,
+    ROOTS_ARGUMENTS, /* of a method that is being prepared: in registers, which the transition block holds, and on the stack */
+    ROOTS_HIJACK,    /* what the method that was to return gave back, among all its registers */
+    ROOTS_1_OBJECT,
+    ROOTS_2_OBJECTS,
+    ROOTS_3_OBJECTS,
+    ROOTS_ARRAY,
+};
+
 struct clr_frame_kind {
     const char *name;
+    enum frame_roots roots;
     enum constant identifier; /* 10.0 on */
     enum global vtable;       /* before; 0: that of none that we know (the first global is another) */
     bool (*apply)(const struct clr *clr, uint64_t addr, uint64_t *registers); /* NULL: gives no registers */
@@ -118,7 +131,8 @@ static bool apply_hijack(const struct clr *clr, uint64_t addr, uint64_t *registe
  */
 static bool apply_helper_method(const struct clr *clr, uint64_t addr, uint64_t *registers)
 {
-    enum { SAVED = 6, RBP_SAVED = 5, NATIVE_FRAMES_MAX = 256 };
+    enum { SAVED = 6, NATIVE_FRAMES_MAX = 256 };
+    static const enum register_number saved_order[SAVED] = { R12, R13, R14, R15, RBX, RBP };
     uint64_t saved = clr_field_addr(clr, addr, FIELD_HelperMethodFrame_CalleeSavedRegisters), pointers[SAVED], unwound, fp, next;
 
     if (!layout_has(&clr->layout, FIELD_HelperMethodFrame_CalleeSavedRegisters) || !apply_callee_saved(clr, saved, registers) ||
@@ -127,9 +141,9 @@ static bool apply_helper_method(const struct clr *clr, uint64_t addr, uint64_t *
     if (unwound) {
         if (layout_has(&clr->layout, FIELD_HelperMethodFrame_CalleeSavedPointers) &&
             memory_try_read(clr->memory, clr_field_addr(clr, addr, FIELD_HelperMethodFrame_CalleeSavedPointers), pointers,
-                            sizeof(pointers)) &&
-            pointers[RBP_SAVED])
-            memory_try_u64(clr->memory, pointers[RBP_SAVED], &registers[RBP]);
+                            sizeof(pointers)))
+            for (unsigned i = 0; i < SAVED; i++)
+                if (pointers[i]) memory_try_u64(clr->memory, pointers[i], &registers[saved_order[i]]);
         return clr_try_u64(clr, addr, FIELD_HelperMethodFrame_ReturnAddress, &registers[RIP]) &&
                clr_try_u64(clr, addr, FIELD_HelperMethodFrame_CallerSP, &registers[RSP]);
     }
@@ -149,33 +163,35 @@ static bool apply_helper_method(const struct clr *clr, uint64_t addr, uint64_t *
 static const struct clr_frame_kind kinds[] = {
 #define BY_IDENTIFIER(kind) .name = #kind "Frame", .identifier = CONSTANT_##kind##FrameIdentifier
 #define BY_BOTH(kind) BY_IDENTIFIER(kind), .vtable = GLOBAL_##kind##FrameVtable
-#define HELPER(kind) \
+#define HELPER(kind, kept) \
     { \
-        .name = #kind, .vtable = GLOBAL_##kind##Vtable, .apply = apply_helper_method, .method = FIELD_HelperMethodFrame_MethodDesc \
+        .name = #kind, .roots = ROOTS_##kept, .vtable = GLOBAL_##kind##Vtable, .apply = apply_helper_method, \
+        .method = FIELD_HelperMethodFrame_MethodDesc \
     }
-    { BY_BOTH(InlinedCall), .apply = apply_inlined_call, .method = FIELD_InlinedCallFrame_Datum },
-    { BY_BOTH(Resumable), .apply = apply_resumable },
-    { BY_BOTH(RedirectedThread), .apply = apply_resumable },
-    { BY_BOTH(FaultingException), .apply = apply_faulting_exception },
-    { BY_IDENTIFIER(SoftwareException), .apply = apply_software_exception },
+    { BY_BOTH(InlinedCall), .roots = ROOTS_NONE, .apply = apply_inlined_call, .method = FIELD_InlinedCallFrame_Datum },
+    { BY_BOTH(Resumable), .roots = ROOTS_NONE, .apply = apply_resumable },
+    { BY_BOTH(RedirectedThread), .roots = ROOTS_NONE, .apply = apply_resumable },
+    { BY_BOTH(FaultingException), .roots = ROOTS_NONE, .apply = apply_faulting_exception },
+    { BY_IDENTIFIER(SoftwareException), .roots = ROOTS_NONE, .apply = apply_software_exception },
     { BY_BOTH(FuncEval) },
-    { BY_BOTH(PInvokeCalli), .apply = apply_transition },
-    { BY_BOTH(Hijack), .apply = apply_hijack },
-    { BY_BOTH(PrestubMethod), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
-    { BY_BOTH(CallCountingHelper), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
-    { BY_BOTH(StubDispatch), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
-    { BY_BOTH(ExternalMethod), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
-    { BY_BOTH(DynamicHelper), .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(PInvokeCalli), .roots = ROOTS_ARGUMENTS, .apply = apply_transition },
+    { BY_BOTH(Hijack), .roots = ROOTS_HIJACK, .apply = apply_hijack },
+    { BY_BOTH(PrestubMethod), .roots = ROOTS_ARGUMENTS, .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(CallCountingHelper), .roots = ROOTS_ARGUMENTS, .apply = apply_transition,
+      .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(StubDispatch), .roots = ROOTS_ARGUMENTS, .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(ExternalMethod), .roots = ROOTS_ARGUMENTS, .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
+    { BY_BOTH(DynamicHelper), .roots = ROOTS_ARGUMENTS, .apply = apply_transition, .method = FIELD_FramedMethodFrame_MethodDesc },
     { BY_BOTH(ProtectValueClass) },
-    { BY_BOTH(DebuggerClassInitMark) },
-    { BY_BOTH(DebuggerExit) },
-    { BY_BOTH(DebuggerU2MCatchHandler) },
-    { BY_BOTH(ExceptionFilter) },
-    HELPER(HelperMethodFrame),
-    HELPER(HelperMethodFrame_1OBJ),
-    HELPER(HelperMethodFrame_2OBJ),
-    HELPER(HelperMethodFrame_3OBJ),
-    HELPER(HelperMethodFrame_PROTECTOBJ),
+    { BY_BOTH(DebuggerClassInitMark), .roots = ROOTS_NONE },
+    { BY_BOTH(DebuggerExit), .roots = ROOTS_NONE },
+    { BY_BOTH(DebuggerU2MCatchHandler), .roots = ROOTS_NONE },
+    { BY_BOTH(ExceptionFilter), .roots = ROOTS_NONE },
+    HELPER(HelperMethodFrame, NONE),
+    HELPER(HelperMethodFrame_1OBJ, 1_OBJECT),
+    HELPER(HelperMethodFrame_2OBJ, 2_OBJECTS),
+    HELPER(HelperMethodFrame_3OBJ, 3_OBJECTS),
+    HELPER(HelperMethodFrame_PROTECTOBJ, ARRAY),
 #undef HELPER
 #undef BY_BOTH
 #undef BY_IDENTIFIER
@@ -226,4 +242,90 @@ uint64_t clr_frame_method(const struct clr *clr, const struct clr_frame *frame)
 bool clr_frame_apply(const struct clr *clr, const struct clr_frame *frame, uint64_t registers[UNWIND_X64_REGISTERS])
 {
     return frame->kind && frame->kind->apply && frame->kind->apply(clr, frame->addr, registers);
+}
+
+bool clr_frame_is_interruption(const struct clr_frame *frame)
+{
+    return frame->kind && frame->kind->apply == apply_resumable;
+}
+
+bool clr_frame_is_unsure(const struct clr *clr, const struct clr_frame *frame)
+{
+    uint64_t unwound;
+
+    return frame->kind && frame->kind->apply == apply_helper_method &&
+           (!clr_try_u64(clr, frame->addr, FIELD_HelperMethodFrame_IsUnwound, &unwound) || !unwound);
+}
+
+/* The registers that arguments come in, in the order that the runtime keeps them: the first thing in the block. */
+static bool argument_slots(const struct clr *clr, uint64_t addr, struct clr_frame_slots *ret)
+{
+    uint64_t block;
+
+    if (!clr_try_u64(clr, addr, FIELD_FramedMethodFrame_TransitionBlockPtr, &block) ||
+        !layout_has(&clr->layout, FIELD_TransitionBlock_CalleeSavedRegisters))
+        return false;
+    *ret = (struct clr_frame_slots) { block, (uint32_t)clr->layout.offset[FIELD_TransitionBlock_CalleeSavedRegisters] / 8, false };
+    return true;
+}
+
+static bool hijack_slots(const struct clr *clr, uint64_t addr, struct clr_frame_slots *ret)
+{
+    uint64_t args;
+
+    if (!clr_try_u64(clr, addr, FIELD_HijackFrame_HijackArgsPtr, &args) || !layout_has(&clr->layout, FIELD_HijackArgs_SIZE))
+        return false;
+    *ret = (struct clr_frame_slots) { args, (uint32_t)clr->layout.offset[FIELD_HijackArgs_SIZE] / 8, false };
+    return true;
+}
+
+/* Pointers to the variables of the runtime's own code that hold the references. */
+static bool object_slots(const struct clr *clr, uint64_t addr, size_t count, struct clr_frame_slots *ret)
+{
+    uint64_t pointers = clr_field_addr(clr, addr, FIELD_HelperMethodFrame_Objects);
+
+    if (!layout_has(&clr->layout, FIELD_HelperMethodFrame_Objects)) return false;
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = (struct clr_frame_slots) { 0, 1, true };
+        if (!memory_try_u64(clr->memory, pointers + 8 * i, &ret[i].start)) return false;
+    }
+    return true;
+}
+
+static bool array_slots(const struct clr *clr, uint64_t addr, struct clr_frame_slots *ret)
+{
+    enum { OBJECTS_MAX = 1 << 16 };
+
+    *ret = (struct clr_frame_slots) { .is_certain = true };
+    return clr_try_u64(clr, addr, FIELD_HelperMethodFrame_Objects, &ret->start) &&
+           clr_try_u32(clr, addr, FIELD_HelperMethodFrame_ObjectCount, &ret->count) && ret->count <= OBJECTS_MAX;
+}
+
+bool clr_frame_slots(const struct clr *clr, const struct clr_frame *frame, struct clr_frame_slots ret[CLR_FRAME_SLOTS_MAX],
+                     size_t *count_ret)
+{
+    enum frame_roots roots = frame->kind ? frame->kind->roots : ROOTS_UNKNOWN;
+
+    *count_ret = 1;
+    switch (roots) {
+    case ROOTS_ARGUMENTS:
+        return argument_slots(clr, frame->addr, ret);
+    case ROOTS_HIJACK:
+        return hijack_slots(clr, frame->addr, ret);
+    case ROOTS_1_OBJECT:
+    case ROOTS_2_OBJECTS:
+    case ROOTS_3_OBJECTS:
+        *count_ret = roots - ROOTS_1_OBJECT + 1;
+        return object_slots(clr, frame->addr, *count_ret, ret);
+    case ROOTS_ARRAY:
+        return array_slots(clr, frame->addr, ret);
+    default:
+        *count_ret = 0;
+        return roots == ROOTS_NONE;
+    }
+}
+
+bool clr_frame_has_stack_arguments(const struct clr_frame *frame)
+{
+    return frame->kind && frame->kind->roots == ROOTS_ARGUMENTS;
 }

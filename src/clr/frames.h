@@ -30,5 +30,25 @@ const char *clr_frame_name(const struct clr_frame *frame);
 uint64_t clr_frame_method(const struct clr *clr, const struct clr_frame *frame);
 /* Sets the registers to those of the managed code that it was left from; false when the Frame gives none. */
 bool clr_frame_apply(const struct clr *clr, const struct clr_frame *frame, uint64_t registers[UNWIND_X64_REGISTERS]);
+/* Did it stop managed code at any instruction, not at a call? Then all registers that it gives are those of the code. */
+bool clr_frame_is_interruption(const struct clr_frame *frame);
+/*
+ * Are the registers that the caller keeps, but for rbp, only those of the runtime's own code? So before 10.0, where a helper of the
+ * runtime notes where it was called from only when somebody asks.
+ */
+bool clr_frame_is_unsure(const struct clr *clr, const struct clr_frame *frame);
+
+/* Words that a Frame keeps alive for the method that it stands for. */
+struct clr_frame_slots {
+    uint64_t start;
+    uint32_t count;
+    bool is_certain; /* references, all of them; else arguments and results of any kind */
+};
+enum { CLR_FRAME_SLOTS_MAX = 3 };
+/* False: what this kind keeps is not known to us, or cannot be read. */
+bool clr_frame_slots(const struct clr *clr, const struct clr_frame *frame, struct clr_frame_slots ret[CLR_FRAME_SLOTS_MAX],
+                     size_t *count_ret);
+/* Has it arguments of its callee on the stack, too, at the end of its caller's frame? */
+bool clr_frame_has_stack_arguments(const struct clr_frame *frame);
 
 #endif

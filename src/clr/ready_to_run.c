@@ -235,3 +235,17 @@ uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, u
 
     return read_tables(clr, module_addr, 0, &tables) ? entry_point_lookup(clr, tables.entry_points_addr, entry) : 0;
 }
+
+uint64_t ready_to_run_gc_info(const struct clr *clr, const struct code_block *block, unsigned *version_ret)
+{
+    struct code_function entry;
+    struct r2r_header header;
+    struct tables tables;
+
+    if (block->kind != CODE_READY_TO_RUN || block->table_index < block->function_index ||
+        !read_tables(clr, block->module_addr, block->base, &tables) || !read_header(clr, &tables, &header) ||
+        !read_function(clr, &tables, block->table_index - block->function_index, &entry))
+        return 0;
+    *version_ret = r2r_gc_info_version(&header);
+    return gc_info_addr(clr, tables.base, &entry);
+}

@@ -24,5 +24,7 @@ uint32_t ready_to_run_method_token(const struct clr *clr, const struct code_bloc
 bool ready_to_run_section(const struct clr *clr, const struct code_block *block, uint32_t type, struct span *ret);
 /* MethodDesc of the method whose code begins at `entry`, 0 when it was not prepared. */
 uint64_t ready_to_run_entry_point(const struct clr *clr, uint64_t module_addr, uint64_t entry);
+/* Where the GC info of a block's method lies, and of which version it is; 0 when it cannot be read. */
+uint64_t ready_to_run_gc_info(const struct clr *clr, const struct code_block *block, unsigned *version_ret);
 
 #endif

@@ -7,7 +7,7 @@ enum { RSP = UNWIND_X64_RSP, RIP = UNWIND_X64_RIP };
 struct walk {
     const struct clr *clr;
     struct unwind_x64_context context; /* of the current place; its stack is read from clr */
-    bool is_leaf;
+    bool is_leaf, is_interrupted, is_unsure;
     struct clr_frame frame; /* next explicit Frame */
     bool has_frame;
     struct stack *stack;
@@ -123,6 +123,8 @@ static struct error *step_over_native(struct walk *walk)
     if (applied) walk->context = context;
     if (!applied) walk->context.registers[RIP] = 0;
     walk->is_leaf = false;
+    walk->is_interrupted = applied && clr_frame_is_interruption(&walk->frame);
+    walk->is_unsure = applied && clr_frame_is_unsure(walk->clr, &walk->frame);
     next_frame(walk);
     return NULL;
 }
@@ -139,6 +141,8 @@ static struct error *step_managed(struct walk *walk, const struct code_block *co
         .method_desc_addr = code->method_desc_addr,
         .code = *code,
         .is_leaf = walk->is_leaf,
+        .is_interrupted = walk->is_interrupted,
+        .is_unsure = walk->is_unsure,
     };
     struct unwind_x64_context caller = walk->context;
     bool unwound = unwind(walk->clr, code, walk->is_leaf, &caller) && caller.registers[RSP] > frame.sp;
@@ -147,12 +151,22 @@ static struct error *step_managed(struct walk *walk, const struct code_block *co
         TRY(push_frame(walk, 0));
         next_frame(walk);
     }
+    memcpy(frame.registers, walk->context.registers, sizeof(frame.registers));
+    if (unwound) frame.caller_sp = caller.registers[RSP];
     TRY(push(walk, &frame));
     *more_ret = unwound;
     if (!unwound) break_off(walk, "the unwind data of a method cannot be read, or lead down the stack", frame.ip);
     walk->context = caller;
-    walk->is_leaf = false;
+    walk->is_leaf = walk->is_interrupted = false;
     return NULL;
+}
+
+/* Is this code of a method whose tables cannot be read, rather than native code? */
+static bool is_hole(const struct clr *clr, uint64_t ip)
+{
+    struct code_section section;
+
+    return ip && code_section_find(clr, ip, &section) && section.kind != CODE_SECTION_STUBS;
 }
 
 static struct error *run(struct walk *walk)
@@ -169,6 +183,8 @@ static struct error *run(struct walk *walk)
         }
         if (ip && code_find(walk->clr, ip, &code))
             TRY(step_managed(walk, &code, &more));
+        else if (is_hole(walk->clr, ip) && !walk->stack->hole_addr)
+            walk->stack->hole_addr = ip;
         else if (walk->has_frame)
             TRY(step_over_native(walk));
         else

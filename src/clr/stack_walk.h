@@ -21,10 +21,14 @@ struct stack_frame {
     uint64_t ip; /* explicit: that of the code that it leads to, 0 when it gives none */
     uint64_t sp; /* explicit: address of the Frame */
     uint64_t method_desc_addr;
-    struct code_block code; /* managed */
-    const char *name;       /* explicit: "InlinedCallFrame"; static */
-    bool is_leaf;           /* ip is where the thread stands, not a return address */
-    bool is_guess;          /* found by the frame pointer, for want of unwind data */
+    struct code_block code;                   /* managed */
+    const char *name;                         /* explicit: "InlinedCallFrame"; static */
+    bool is_leaf;                             /* ip is where the thread stands, not a return address */
+    bool is_interrupted;                      /* as the leaf: the runtime stopped the thread here, at any instruction */
+    bool is_guess;                            /* found by the frame pointer, for want of unwind data */
+    bool is_unsure;                           /* what the registers held that a caller keeps is not known, but for rbp */
+    uint64_t caller_sp;                       /* managed; 0: not known */
+    uint64_t registers[UNWIND_X64_REGISTERS]; /* managed: when this frame runs on */
 };
 
 enum { STACK_MAX_FRAMES = 100000 };
@@ -33,6 +37,7 @@ struct stack {
     VEC(struct stack_frame) frames; /* the leaf first */
     const char *broken;             /* why the walk ended before the end; static, NULL when it did not */
     uint64_t broken_addr;
+    uint64_t hole_addr; /* code of a method that could not be found, so that its frame and others may be missing; 0: none */
 };
 
 /* `native` NULL: registers are not known. Errors: out of memory; a stack that breaks off is a gap. */

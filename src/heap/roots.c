@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clr/method_desc.h"
 #include "clr/object.h"
-#include "target/stack.h"
-
-enum { STACK_SIZE_MAX = 1 << 30, STACK_STEP = 4096 };
+#include "clr/stack_roots.h"
+#include "heap/stack_words.h"
 
 struct root_reader {
     struct clr *clr;
@@ -14,7 +14,8 @@ struct root_reader {
     struct roots *roots;
     struct clr_thread *threads;
     size_t thread_count;
-    struct reference_types types; /* for the sizes of objects that stacks point into */
+    struct map thread_index; /* by the system's id */
+    struct stack_words words;
 };
 
 void roots_deinit(struct roots *roots)
@@ -32,7 +33,7 @@ const char *root_kind_name(const struct root *root)
     case ROOT_HANDLE:
         return handle_kind_name(root->handle_kind);
     case ROOT_STACK:
-        return "stack (conservative)";
+        return root->is_conservative ? "stack (conservative)" : "stack";
     case ROOT_FINALIZER:
         return "finalizer";
     default:
@@ -40,20 +41,26 @@ const char *root_kind_name(const struct root *root)
     }
 }
 
-static void stack_name(const struct root *root, struct text *ret)
+static void stack_name(struct clr *clr, const struct root *root, struct text *ret)
 {
+    struct clr_method method;
     static const char *const registers[DUMP_REGISTER_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
                                                                 "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip" };
 
     text_printf(ret, "thread %u", root->os_id);
     if (!root->addr && root->handle_kind < DUMP_REGISTER_COUNT) text_printf(ret, ", %s", registers[root->handle_kind]);
+    if (root->is_pinned) text_puts(ret, ", pinned");
     if (root->is_interior) text_puts(ret, ", into the object");
+    if (root->type_addr && clr_method_at(clr, root->type_addr, &method)) {
+        text_puts(ret, ", ");
+        clr_method_name(clr, &method, ret);
+    }
 }
 
 void root_name(struct clr *clr, const struct root *root, struct text *ret)
 {
     if (root->kind == ROOT_STACK) {
-        stack_name(root, ret);
+        stack_name(clr, root, ret);
         return;
     }
     if (root->field) {
@@ -145,65 +152,48 @@ static struct error *add_thread_holders(struct root_reader *r, const struct clr_
     return NULL;
 }
 
-/* The object that `word` points at or into; false when it does neither. */
-static bool object_of_word(struct root_reader *r, uint64_t word, struct root *root)
+/* What the GC would find, when the whole stack can be walked; false in *whole_ret when it cannot. */
+static struct error *add_precise(struct root_reader *r, const struct clr_thread *thread, const struct dump_thread *native,
+                                 bool *whole_ret)
 {
-    const struct heap_chunk *chunk = heap_chunk_at(r->starts, word);
-    const struct reference_type *type;
-    const uint8_t *bytes;
-    uint64_t start;
+    struct stack_roots found;
+    struct stack stack;
+    struct error *err;
 
-    if (!chunk || !heap_starts_before(r->starts, word, &start)) return false;
-    root->object = start;
-    root->is_interior = start != word;
-    if (start == word) return true;
-    bytes = heap_chunk_bytes(chunk, start);
-    type = reference_types_get(&r->types, load_u64(bytes) & ~UINT64_C(7));
-    /* Into its data, not its header; room between objects holds nothing. */
-    return type && type->is_valid && type->mt_addr != r->types.free_mt && word >= start + 8 &&
-           word < start + reference_object_size(type, bytes) - 8;
+    TRY(stack_walk(r->clr, thread, native, &stack));
+    err = stack_roots_find(r->clr, thread, &stack, &found);
+    *whole_ret = !err && !found.broken;
+    for (size_t i = 0; *whole_ret && !err && i < found.list.count; i++) {
+        const struct stack_root *at = &found.list.data[i];
+        struct root root = { .kind = ROOT_STACK, .addr = at->addr, .os_id = thread->os_id, .handle_kind = at->reg };
+
+        if (!stack_words_object(&r->words, at->value, &root.object, &root.is_interior)) continue;
+        if (root.is_interior && at->is_certain && !at->is_interior) continue;
+        root.is_conservative = !at->is_certain;
+        root.is_pinned = at->is_pinned;
+        if (at->frame != STACK_ROOT_NO_FRAME) root.type_addr = stack.frames.data[at->frame].method_desc_addr;
+        err = add_root(r, root);
+    }
+    if (!err) stack_roots_deinit(&found);
+    stack_deinit(&stack);
+    return err;
 }
 
-static struct error *add_stack_words(struct root_reader *r, const struct dump_thread *thread, uint64_t start, uint64_t end)
+/* The managed thread of a thread of the dump, NULL when it is none of the runtime's. */
+static const struct clr_thread *managed_thread(const struct root_reader *r, const struct dump_thread *native)
 {
-    struct root root = { .kind = ROOT_STACK, .os_id = thread->os_id };
+    uint64_t index;
 
-    for (uint64_t at = start; at < end;) {
-        uint64_t size;
-        const uint8_t *bytes = memory_view(r->clr->memory, at, end - at, &size);
-
-        if (!bytes || size < 8) {
-            at = (at | (STACK_STEP - 1)) + 1;
-            continue;
-        }
-        if (size > end - at) size = end - at;
-        for (uint64_t off = 0; off + 8 <= size; off += 8) {
-            if (!object_of_word(r, load_u64(bytes + off), &root)) continue;
-            root.addr = at + off;
-            TRY(add_root(r, root));
-        }
-        at += size & ~UINT64_C(7);
-    }
-    return NULL;
+    return map_get(&r->thread_index, native->os_id, &index) ? &r->threads[index] : NULL;
 }
 
-static struct error *add_stack(struct root_reader *r, const struct dump_thread *thread)
+static struct error *add_stack(struct root_reader *r, const struct dump_thread *native)
 {
-    struct root root = { .kind = ROOT_STACK, .os_id = thread->os_id };
-    uint64_t start, end;
+    const struct clr_thread *thread = managed_thread(r, native);
+    bool whole = false;
 
-    for (unsigned i = 0; thread->has_registers && i < DUMP_REGISTER_COUNT; i++) {
-        root.handle_kind = (uint8_t)i;
-        if (object_of_word(r, thread->registers[i], &root)) TRY(add_root(r, root));
-    }
-    if (!thread->sp) return NULL;
-    if (!target_stack(r->clr->target, thread, &start, &end)) {
-        gaps_add(r->clr->gaps, "stack roots", thread->sp, 1, "where a thread's stack ends is not known");
-        return NULL;
-    }
-    start = thread->sp & ~UINT64_C(7);
-    if (end > start && end - start <= STACK_SIZE_MAX) return add_stack_words(r, thread, start, end);
-    return NULL;
+    if (thread && native->has_registers) TRY(add_precise(r, thread, native, &whole));
+    return whole ? NULL : stack_words_add(&r->words, native, r->roots);
 }
 
 static struct error *add_finalizables(struct root_reader *r, const struct finalizables *finalizables, bool f_reachable)
@@ -243,15 +233,19 @@ struct error *roots_init(struct roots *ret, struct clr *clr, const struct handle
 
     *ret = (struct roots) { 0 };
     arena_init(&arena);
+    map_init(&reader.thread_index);
     err = clr_threads(clr, &arena, &reader.threads, &reader.thread_count);
     if (err && err != &error_enomem) {
         gaps_add_error(clr->gaps, "thread statics", err);
         err = NULL;
         reader.thread_count = 0;
     }
-    if (!err && !reference_types_init(&reader.types, clr)) err = &error_enomem;
+    for (size_t i = 0; !err && i < reader.thread_count; i++)
+        if (reader.threads[i].os_id && !map_put(&reader.thread_index, reader.threads[i].os_id, i)) err = &error_enomem;
+    if (!err && !stack_words_init(&reader.words, clr, starts)) err = &error_enomem;
     if (!err) err = add_all(&reader, handles, finalizables);
-    reference_types_deinit(&reader.types);
+    stack_words_deinit(&reader.words);
+    map_deinit(&reader.thread_index);
     arena_deinit(&arena);
     if (err) roots_deinit(ret);
     return err;

@@ -101,7 +101,7 @@ static const struct column columns[] = {
     { "object", COLUMN_ADDRESS, "on the way" },
     { "type", COLUMN_TEXT, "of that object" },
     { "via", COLUMN_TEXT, "field or [index] of the object before it that refers to it" },
-    { "root_kind", COLUMN_TEXT, "what holds the first one: static, strong, stack (conservative), ..." },
+    { "root_kind", COLUMN_TEXT, "what holds the first one: static, strong, stack, stack (conservative), ..." },
     { "root_name", COLUMN_TEXT, "static field, thread" },
     { "live", COLUMN_BOOL, "false: only the finalization queue leads here", COLUMN_VERBOSE },
 };

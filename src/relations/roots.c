@@ -87,8 +87,9 @@ static void roots_footer(void *cursor_, struct text *ret)
 static const struct column columns[] = {
     { "address", COLUMN_ADDRESS, "of the slot; none for a register" },
     { "object", COLUMN_ADDRESS, "what it holds" },
-    { "kind", COLUMN_TEXT, "static, thread_static, strong and other handles, stack (conservative), finalizer, finalizer_queue" },
-    { "name", COLUMN_TEXT, "declaring type and name of a static field; thread and register of a stack" },
+    { "kind", COLUMN_TEXT,
+      "static, thread_static, strong and other handles, stack, stack (conservative), finalizer, finalizer_queue" },
+    { "name", COLUMN_TEXT, "declaring type and name of a static field; thread, register and method of a stack" },
     { "thread", COLUMN_NUMBER, "the system's id of the thread" },
     { "type", COLUMN_TEXT, "of the object" },
 };
@@ -102,10 +103,11 @@ static const struct parameter parameters[] = {
 const struct relation relation_roots = {
     .name = "roots",
     .summary = "what keeps objects alive from outside of the heap",
-    .description = "Static fields by name, handles, thread statics, stacks, objects that wait for their finalizer. Stacks are "
-                   "searched for words that "
-                   "look like addresses of objects (conservative): more than the GC itself would find, never less. Objects of the "
-                   "finalizer_queue have a finalizer that has not run; the queue alone does not keep them alive.",
+    .description =
+        "Static fields by name, handles, thread statics, stacks, objects that wait for their finalizer. Of "
+        "stacks what the GC itself would find, by the GC info of their methods; a stack that cannot be walked whole is "
+        "searched for words that look like addresses of objects (conservative): more than that, never less. Objects of the "
+        "finalizer_queue have a finalizer that has not run; the queue alone does not keep them alive.",
     .topic = "references",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),

@@ -1,6 +1,6 @@
 #include "clr/object.h"
 #include "clr/stack_walk.h"
-#include "heap/roots.h"
+#include "heap/stack_words.h"
 #include "managed/place.h"
 #include "relations/relation.h"
 #include "session/session.h"
@@ -8,7 +8,7 @@
 /* Objects that the registers and the stack of a thread point at. */
 struct stack_objects_cursor {
     struct clr *clr;
-    const struct roots *roots;
+    struct roots roots;
     struct map managed_ids; /* OS id -> managed id */
     size_t index, count;
     uint32_t only_os_id;
@@ -22,16 +22,32 @@ enum { ARGUMENT_THREAD, ARGUMENT_ALL };
 static const char *const registers[DUMP_REGISTER_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
                                                             "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip" };
 
+/* Appends those of the threads that were asked for. */
+static struct error *collect(struct stack_objects_cursor *cursor, const struct heap_starts *starts)
+{
+    const struct dump *dump = cursor->clr->target->dump;
+    struct error *err = NULL;
+    struct stack_words words;
+
+    if (!stack_words_init(&words, cursor->clr, starts)) err = &error_enomem;
+    for (size_t i = 0; !err && i < dump->threads.count; i++)
+        if (!cursor->has_only || dump->threads.data[i].os_id == cursor->only_os_id)
+            err = stack_words_add(&words, &dump->threads.data[i], &cursor->roots);
+    stack_words_deinit(&words);
+    return err;
+}
+
 static struct error *stack_objects_begin(struct session *session, const struct request *request, void *cursor_)
 {
     struct stack_objects_cursor *cursor = cursor_;
+    const struct heap_starts *starts;
     struct clr_thread *threads;
     size_t count;
 
     map_init(&cursor->managed_ids);
     text_init(&cursor->value);
     TRY(session_clr(session, &cursor->clr));
-    TRY(session_roots(session, &cursor->roots));
+    TRY(session_starts(session, &starts));
     TRY(clr_threads(cursor->clr, session_arena(session), &threads, &count));
     for (size_t i = 0; i < count; i++) {
         if (!map_put(&cursor->managed_ids, threads[i].os_id, threads[i].managed_id)) return &error_enomem;
@@ -42,7 +58,7 @@ static struct error *stack_objects_begin(struct session *session, const struct r
     /* As SOS does: the thread that the dump names first. */
     if (!request->arguments[ARGUMENT_THREAD].given && cursor->clr->target->dump->threads.count)
         cursor->only_os_id = cursor->clr->target->dump->threads.data[0].os_id;
-    return NULL;
+    return collect(cursor, starts);
 }
 
 static void fill(struct stack_objects_cursor *cursor, const struct root *root, struct value *row)
@@ -68,15 +84,8 @@ static struct error *stack_objects_next(void *cursor_, struct value *row, bool *
 {
     struct stack_objects_cursor *cursor = cursor_;
 
-    while (cursor->index < cursor->roots->list.count) {
-        const struct root *root = &cursor->roots->list.data[cursor->index++];
-
-        if (root->kind != ROOT_STACK || (cursor->has_only && root->os_id != cursor->only_os_id)) continue;
-        fill(cursor, root, row);
-        *more_ret = true;
-        return NULL;
-    }
-    *more_ret = false;
+    *more_ret = cursor->index < cursor->roots.list.count;
+    if (*more_ret) fill(cursor, &cursor->roots.list.data[cursor->index++], row);
     return NULL;
 }
 
@@ -84,6 +93,7 @@ static void stack_objects_end(void *cursor_)
 {
     struct stack_objects_cursor *cursor = cursor_;
 
+    roots_deinit(&cursor->roots);
     map_deinit(&cursor->managed_ids);
     text_deinit(&cursor->value);
 }

@@ -18,6 +18,7 @@ var relations = new Dictionary<string, Action<ClrRuntime, Rows>>
     ["code_heaps"] = CodeHeaps,
     ["threads"] = Threads,
     ["frames"] = Frames,
+    ["stack_roots"] = StackRoots,
     ["exceptions"] = Exceptions,
     ["handles"] = Handles,
     ["objects_total"] = ObjectsTotal,
@@ -204,6 +205,20 @@ static void Frames(ClrRuntime runtime, Rows rows)
         var offsets = frame.Method!.ILOffsetMap.Where(m => m.ILOffset >= 0 && m.StartAddress <= at && at < m.EndAddress).Select(m => (int?)m.ILOffset).ToList();
         return offsets.Count == 1 ? offsets[0] : null;
     }
+}
+
+/// <summary>Roots by frame. A pointer into an object is given with the object.</summary>
+static void StackRoots(ClrRuntime runtime, Rows rows)
+{
+    foreach (var thread in runtime.Threads)
+        foreach (var root in thread.EnumerateStackRoots())
+        {
+            var stackRoot = (ClrStackRoot)root;
+            rows.Add(("managed_id", thread.ManagedThreadId), ("sp", Known(stackRoot.StackFrame?.StackPointer ?? 0)), ("ip", Known(stackRoot.StackFrame?.InstructionPointer ?? 0)),
+                ("place", Known(stackRoot.Address)), ("register", stackRoot.Address == 0 ? stackRoot.RegisterName : null),
+                ("object", root.Object.Address), ("interior", root.IsInterior), ("pinned", root.IsPinned),
+                ("frame", stackRoot.StackFrame?.FrameName), ("method", stackRoot.StackFrame?.Method?.Signature));
+        }
 }
 
 static void Exceptions(ClrRuntime runtime, Rows rows)

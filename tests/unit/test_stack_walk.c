@@ -9,6 +9,7 @@
 
 #include "clr/code_manager.h"
 #include "clr/method_desc.h"
+#include "clr/stack_roots.h"
 #include "clr/stack_walk.h"
 #include "support/mock_clr.h"
 
@@ -83,6 +84,7 @@ static void fixture_init(struct fixture *f)
 
     mock_clr_init(&f->mock);
     f->mock.dump.arch = "x64";
+    f->mock.dump.os = "linux";
     memory_share(&f->mock.target.constants, &f->mock.target.memory);
     mt = mock_method_table(&f->mock, 24, 0);
     f->code = mock_alloc(&f->mock, CODE_SIZE);
@@ -90,7 +92,7 @@ static void fixture_init(struct fixture *f)
     add_section(f);
     f->first_method = add_method(f, FIRST, mt);
     f->second_method = add_method(f, SECOND, mt);
-    f->thread = (struct clr_thread) { .addr = mock_alloc(&f->mock, 600), .managed_id = 1 };
+    f->thread = (struct clr_thread) { .addr = mock_alloc(&f->mock, 800), .managed_id = 1 };
     mock_u64(&f->mock, f->thread.addr + 8, UINT64_MAX); /* no explicit frames */
     f->native = (struct dump_thread) { .has_registers = true };
 }
@@ -238,6 +240,86 @@ static void a_stack_that_is_not_in_the_dump_ends_with_a_gap(void **state)
     fixture_deinit(&f);
 }
 
+/* GC info of the method at `off`: version 4, slim, two untracked slots, rsp + 8 and rsp + 16. */
+static void add_gc_info(struct fixture *f, uint32_t off)
+{
+    /*
+     * 0 0, length 0x40 and no more, no safe points; no registers, slots: 0 tracked, 2 untracked (in two chunks of one bit);
+     * base rsp, 1 word, no flags; base rsp, 1 word on.
+     */
+    static const uint8_t bits[] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1,
+                                    1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0 };
+    uint64_t header, info = mock_alloc(&f->mock, 16);
+    uint8_t *bytes = f->mock.bytes + (info - MOCK_BASE);
+
+    memcpy(&header, f->mock.bytes + (f->code + off - 8 - MOCK_BASE), sizeof(header));
+    mock_u64(&f->mock, header + 16, info);
+    for (size_t i = 0; i < sizeof(bits); i++)
+        bytes[i / 8] |= (uint8_t)(bits[i] << i % 8);
+}
+
+static void a_stack_keeps_what_its_gc_info_says(void **state)
+{
+    struct fixture f;
+    struct stack stack;
+    struct stack_roots roots;
+    uint64_t frame;
+
+    (void)state;
+    fixture_init(&f);
+    frame = f.stack + 0x100;
+    mock_u64(&f.mock, f.thread.addr + 8, frame);
+    lay_inlined_call(&f, frame, UINT64_MAX, f.stack + 0x200, f.code + FIRST + 30);
+    lay_frame(&f, 0x200, 0x7fff0000);
+    mock_u64(&f.mock, f.stack + 0x208, 0x1111); /* live */
+    mock_u64(&f.mock, f.stack + 0x210, 0);      /* null */
+    mock_u64(&f.mock, f.stack + 0x218, 0x3333); /* not told */
+    stand_at(&f, 0x7fff1234, f.stack);
+    mock_u64(&f.mock, f.thread.addr + 688, f.stack + 0x300); /* GCFrame: one reference at its end */
+    mock_u64(&f.mock, f.stack + 0x300, UINT64_MAX);
+    mock_u64(&f.mock, f.stack + 0x310, f.stack + 0x320);
+    mock_u32(&f.mock, f.stack + 0x318, 1);
+    mock_u64(&f.mock, f.stack + 0x320, 0x2222);
+    add_gc_info(&f, FIRST);
+    assert_null(stack_walk(&f.mock.clr, &f.thread, &f.native, &stack));
+    assert_null(stack_roots_find(&f.mock.clr, &f.thread, &stack, &roots));
+    assert_null(roots.broken);
+    assert_int_equal(roots.list.count, 2);
+    assert_int_equal(roots.list.data[0].value, 0x1111);
+    assert_int_equal(roots.list.data[0].addr, f.stack + 0x208);
+    assert_int_equal(roots.list.data[0].frame, 1);
+    assert_int_equal(roots.list.data[1].value, 0x2222);
+    assert_int_equal(roots.list.data[1].frame, STACK_ROOT_NO_FRAME);
+    stack_roots_deinit(&roots);
+    stack_deinit(&stack);
+    fixture_deinit(&f);
+}
+
+static void a_stack_without_gc_info_is_not_whole(void **state)
+{
+    struct fixture f;
+    struct stack stack;
+    struct stack_roots roots;
+
+    (void)state;
+    fixture_init(&f);
+    lay_frame(&f, 0, 0x7fff0000);
+    stand_at(&f, f.code + FIRST + 10, f.stack);
+    assert_null(stack_walk(&f.mock.clr, &f.thread, &f.native, &stack));
+    assert_null(stack_roots_find(&f.mock.clr, &f.thread, &stack, &roots));
+    assert_non_null(roots.broken);
+    stack_roots_deinit(&roots);
+    stack_deinit(&stack);
+    /* With it, but where the method cannot be stopped: untracked slots may hold anything. */
+    add_gc_info(&f, FIRST);
+    assert_null(stack_walk(&f.mock.clr, &f.thread, &f.native, &stack));
+    assert_null(stack_roots_find(&f.mock.clr, &f.thread, &stack, &roots));
+    assert_non_null(roots.broken);
+    stack_roots_deinit(&roots);
+    stack_deinit(&stack);
+    fixture_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +329,8 @@ int main(void)
         cmocka_unit_test(an_explicit_frame_leads_back_into_managed_code),
         cmocka_unit_test(a_chain_that_runs_in_circles_is_left),
         cmocka_unit_test(a_stack_that_is_not_in_the_dump_ends_with_a_gap),
+        cmocka_unit_test(a_stack_keeps_what_its_gc_info_says),
+        cmocka_unit_test(a_stack_without_gc_info_is_not_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "clr/gc_heap.h"
+#include "dump/process_usage.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
 #include "relations/relation.h"
@@ -141,6 +142,21 @@ static void add_limits(struct gc_settings_cursor *cursor, const struct gc_heaps 
         add_default_limits(cursor, heaps, reserved);
 }
 
+/* Of a running process the kernel tells what its cgroups allow; the environment's limits are the GC's own affair. */
+static void add_memory_limit(struct gc_settings_cursor *cursor, const struct dump *dump)
+{
+    struct process_usage usage = { 0 };
+
+    if (strcmp(dump->kind, "live") != 0 || !process_usage_read((pid_t)dump->pid, &usage) || !usage.limit_of) return;
+    add(cursor, (struct setting) { .name = "memory limit",
+                                   .value = decimal(cursor, usage.limit),
+                                   .source = usage.limit_of,
+                                   .note = strcmp(usage.limit_of, "cgroup") ? "no cgroup of the process has a lower one"
+                                                                            : "the lowest of the cgroups that the process is in",
+                                   .bytes = usage.limit,
+                                   .has_bytes = true });
+}
+
 static void add_effective(struct gc_settings_cursor *cursor, const struct gc_heaps *heaps, bool limit_is_asked_for)
 {
     static const char *const modes[] = { "off", "on" };
@@ -273,6 +289,7 @@ static struct error *gc_settings_begin(struct session *session, const struct req
     add_environment(cursor);
     add_configuration(cursor, clr);
     cursor->asked_count = cursor->list.count;
+    add_memory_limit(cursor, session_target(session)->dump);
     if (heaps) add_effective(cursor, heaps, asks_for_limit(cursor));
     return cursor->failed ? &error_enomem : NULL;
 }

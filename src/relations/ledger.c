@@ -21,11 +21,11 @@ struct ledger_cursor {
 /* A row of the ledger, or the part of one. */
 struct ledger_line {
     const char *name; /* static, or session arena */
-    uint64_t count, committed, reserved;
+    uint64_t count, committed, reserved, resident, private_dirty;
     const char *note;
 };
 
-enum { USE, COUNT, COMMITTED, RESERVED, SHARE, BAR, NOTE };
+enum { USE, COUNT, COMMITTED, RESERVED, RESIDENT, PRIVATE_DIRTY, SHARE, BAR, NOTE };
 
 static int compare_lines(const void *a, const void *b)
 {
@@ -101,7 +101,8 @@ static struct error *ledger_begin(struct session *session, const struct request 
     cursor->dump = session_target(session)->dump;
     for (unsigned use = 0; use < USE_COUNT; use++) {
         const struct ledger_row *row = &cursor->ledger->rows[use];
-        struct ledger_line line = { ledger_use_name(row->use), row->count, row->committed, row->reserved, row->note };
+        struct ledger_line line = { ledger_use_name(row->use), row->count, row->committed, row->reserved, row->resident,
+                                    row->private_dirty,        row->note };
         enum gc_generation generation;
         bool done;
 
@@ -129,6 +130,26 @@ static void fill_bar(struct ledger_cursor *cursor, double share, struct value *v
     value_textn(value, text_cstr(&cursor->bar), cursor->bar.length);
 }
 
+static void sum_resident(const struct ledger *ledger, uint64_t *resident_ret, uint64_t *private_dirty_ret)
+{
+    *resident_ret = *private_dirty_ret = 0;
+    for (unsigned use = 0; use < USE_COUNT; use++) {
+        if (use == USE_DOUBLE_MAPPED) continue;
+        *resident_ret += ledger->rows[use].resident;
+        *private_dirty_ret += ledger->rows[use].private_dirty;
+    }
+}
+
+static void fill_total_resident(const struct ledger_cursor *cursor, struct value *row)
+{
+    uint64_t resident, private_dirty;
+
+    if (!cursor->ledger->has_resident) return;
+    sum_resident(cursor->ledger, &resident, &private_dirty);
+    value_u64(&row[RESIDENT], resident);
+    value_u64(&row[PRIVATE_DIRTY], private_dirty);
+}
+
 static struct error *ledger_next(void *cursor_, struct value *row, bool *more_ret)
 {
     struct ledger_cursor *cursor = cursor_;
@@ -143,6 +164,11 @@ static struct error *ledger_next(void *cursor_, struct value *row, bool *more_re
         if (line->count) value_u64(&row[COUNT], line->count);
         value_u64(&row[COMMITTED], line->committed);
         if (line->reserved) value_u64(&row[RESERVED], line->reserved);
+        /* Parts of a generation have none. */
+        if (cursor->ledger->has_resident && line->resident) {
+            value_u64(&row[RESIDENT], line->resident);
+            value_u64(&row[PRIVATE_DIRTY], line->private_dirty);
+        }
         value_share(&row[SHARE], share);
         fill_bar(cursor, share, &row[BAR]);
         value_text(&row[NOTE], line->note);
@@ -150,6 +176,7 @@ static struct error *ledger_next(void *cursor_, struct value *row, bool *more_re
         cursor->total_done = true;
         value_text(&row[USE], "total");
         value_u64(&row[COMMITTED], total);
+        fill_total_resident(cursor, row);
         value_share(&row[SHARE], total ? 1 : 0);
     } else {
         *more_ret = false;
@@ -185,6 +212,16 @@ static void ledger_footer(void *cursor_, struct text *ret)
     const struct ledger_cursor *cursor = cursor_;
 
     text_puts(ret, meaning(cursor->dump));
+    if (cursor->ledger->has_resident) {
+        uint64_t resident, private_dirty;
+
+        sum_resident(cursor->ledger, &resident, &private_dirty);
+        text_putc(ret, '\n');
+        text_number(ret, resident);
+        text_puts(ret, " bytes of it are in memory, of these ");
+        text_number(ret, private_dirty);
+        text_puts(ret, " are the process's alone and not a file's (Private_Dirty)");
+    }
     if (cursor->ledger->file_pages) {
         text_putc(ret, '\n');
         text_number(ret, cursor->ledger->file_pages);
@@ -202,6 +239,9 @@ static const struct column columns[] = {
     { "count", COLUMN_COUNT, "segments, blocks, stacks, mappings" },
     { "committed", COLUMN_BYTES, "committed bytes; the uses add up to the total" },
     { "reserved", COLUMN_BYTES, "address space of the same things, where it is known" },
+    { "resident", COLUMN_BYTES, "in memory (Rss), of a running process; of the native heap as a whole in the row in use",
+      COLUMN_VERBOSE },
+    { "private_dirty", COLUMN_BYTES, "of these: the process's alone, and not a file's", COLUMN_VERBOSE },
     { "share", COLUMN_SHARE, "of the total" },
     { "bar", COLUMN_TEXT, "the share, drawn", COLUMN_VERBOSE | COLUMN_TEXT_ONLY },
     { "note", COLUMN_TEXT, "what is worth knowing" },

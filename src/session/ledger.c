@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "dump/live_pages.h"
 #include "session/ledger_claims.h"
 #include "session/session.h"
 #include "target/images.h"
@@ -176,6 +177,20 @@ static void split_malloc(struct ledger *ledger)
     if (used->committed > bytes) ledger_move(ledger, USE_MALLOC_USED, USE_MALLOC_FREE, used->committed - bytes);
 }
 
+/* Of a running process: which pages of each use are in memory. Malloc's heaps are one piece, of the row in use. */
+static void count_resident(struct ledger *ledger, const struct live_pages *pages)
+{
+    ledger->has_resident = pages->ranges.count > 0;
+    for (size_t i = 0; ledger->has_resident && i < ledger->pieces.count; i++) {
+        const struct ledger_piece *piece = &ledger->pieces.data[i];
+        struct live_pages_sum sum = { 0 };
+
+        live_pages_add(pages, piece->start, piece->end, &sum);
+        ledger->rows[piece->use].resident += sum.resident;
+        ledger->rows[piece->use].private_dirty += sum.private_dirty;
+    }
+}
+
 static void fill_rows(struct ledger *ledger, const struct claims *claims)
 {
     for (size_t i = 0; i < USE_COUNT; i++) {
@@ -261,6 +276,7 @@ struct error *ledger_build(struct session *session, struct ledger *ret)
     images_probe_begin();
     err = build(&claims, ret);
     images_probe_end();
+    if (!err) count_resident(ret, session_live_pages(session));
     vec_deinit(&claims.list);
     if (err) ledger_deinit(ret);
     return err;

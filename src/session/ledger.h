@@ -55,8 +55,9 @@ struct ledger_row {
     enum ledger_use use;
     uint64_t count; /* intervals, or things where that says more (threads, blocks) */
     uint64_t committed;
-    uint64_t reserved; /* address space of the same things, not less than committed; 0: not known */
-    const char *note;  /* session arena; NULL for none */
+    uint64_t reserved;                /* address space of the same things, not less than committed; 0: not known */
+    uint64_t resident, private_dirty; /* of a running process: smaps' Rss and Private_Dirty of the pieces with this use */
+    const char *note;                 /* session arena; NULL for none */
 };
 
 /* Committed memory of one use; sorted, apart. Memory of malloc's heaps is USE_MALLOC_USED as a whole. */
@@ -69,6 +70,7 @@ struct ledger {
     struct ledger_row rows[USE_COUNT]; /* by use */
     uint64_t committed;                /* the total: sum of the rows, and of the dump's committed ranges without second views */
     uint64_t not_counted;              /* bytes of second views (W^X), in no row */
+    bool has_resident;                 /* of the rows: known */
     uint64_t file_pages;               /* of the total: read-only pages of files, which processes share */
     VEC(struct ledger_piece) pieces;
     struct glibc_malloc malloc;

@@ -10,6 +10,7 @@
 #include "clr/handle_table.h"
 #include "clr/loader_heap.h"
 #include "dump/live_linux.h"
+#include "dump/live_pages.h"
 #include "heap/graph.h"
 #include "heap/histogram.h"
 #include "heap/retained.h"
@@ -29,6 +30,7 @@ struct part {
 struct session {
     struct session_options options;
     struct gaps gaps;
+    struct live_pages live_pages;
     struct arena arena;
     struct target *target;
     uint64_t lost_pages; /* of the dump file, already counted as a gap */
@@ -84,6 +86,11 @@ struct error *session_open(const struct session_options *options, struct session
         live_root(dump, root, sizeof(root));
         target_options.sysroot = root;
     }
+    /* To look for images reads the process's memory, and brings it in. */
+    if (!err && !live_pages_init(dump, &session->live_pages)) {
+        dump_close(dump);
+        err = &error_enomem;
+    }
     if (!err) err = target_open(dump, &target_options, &session->gaps, &session->target);
     if (err) {
         session_close(session);
@@ -108,6 +115,7 @@ void session_close(struct session *session)
         store_save(&session->store);
         store_close(&session->store);
     }
+    live_pages_deinit(&session->live_pages);
     retained_deinit(&session->retained);
     graph_deinit(&session->graph);
     roots_deinit(&session->roots);
@@ -144,6 +152,11 @@ void session_close(struct session *session)
 struct target *session_target(struct session *session)
 {
     return session->target;
+}
+
+const struct live_pages *session_live_pages(const struct session *session)
+{
+    return &session->live_pages;
 }
 
 struct gaps *session_gaps(struct session *session)

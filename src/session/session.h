@@ -9,6 +9,7 @@
 #include "base/gaps.h"
 #include "base/progress.h"
 
+struct live_pages;
 struct target;
 struct clr;
 struct gc_heaps;
@@ -72,6 +73,8 @@ struct error *session_graph_watching(struct session *session, uint64_t watched, 
 /* Dominators and retained sizes of all objects (heap/retained.h). */
 struct error *session_retained(struct session *session, const struct retained **ret);
 struct gaps *session_gaps(struct session *session);
+/* Which pages of a running process were in memory when it was opened; empty for dumps. */
+const struct live_pages *session_live_pages(const struct session *session);
 struct progress *session_progress(struct session *session);
 struct arena *session_arena(struct session *session);
 unsigned session_threads(const struct session *session);

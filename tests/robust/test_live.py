@@ -115,7 +115,10 @@ class Ledger(unittest.TestCase):
         self.addCleanup(process.kill)
         process.stdout.readline()
         mappings = self.smaps(process.pid)
-        rows = {row['use']: row['committed'] for row in clrtrail.document(f'pid:{process.pid}', 'ledger')['rows']}
+        ledger = {row['use']: row for row in clrtrail.document(f'pid:{process.pid}', 'ledger')['rows']}
+        for column, name in ('resident', 'Rss'), ('private_dirty', 'Private_Dirty'):
+            self.assertAlmostEqual(ledger['total'][column], sum(m[name] for m in mappings), delta=16 * 4096)
+        rows = {use: row['committed'] for use, row in ledger.items()}
         total = rows.pop('total')
         self.assertEqual(sum(rows.values()), total)
         self.assertEqual(total, sum(m['Size'] for m in mappings))

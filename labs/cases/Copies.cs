@@ -35,10 +35,8 @@ static class GenericTypes
         var made = parts.AsEnumerable();
         while (types.Count < count * 4)
         {
-            made = [.. from left in made from right in parts select typeof(Pair<,>).MakeGenericType(left, right)];
-            foreach (var type in made.Take(count * 4 - types.Count))
-                if (leaks || types.Count < 2)
-                    types.Add(type);
+            made = [.. (from left in made from right in parts select typeof(Pair<,>).MakeGenericType(left, right)).Take(leaks ? count * 4 - types.Count : 2)];
+            types.UnionWith(made);
             if (!leaks)
                 break;
         }

@@ -12,7 +12,7 @@ static class LargeHoles
 
     public static JsonObject Run(bool leaks, int count)
     {
-        var all = new byte[count * 2][];
+        var all = new byte[count][];
         for (var i = 0; i < all.Length; i++)
             all[i] = new byte[Length];
         for (var i = 0; i < all.Length; i += 8)
@@ -21,7 +21,7 @@ static class LargeHoles
         if (!leaks)
             GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
         GC.Collect();
-        return new() { ["kept"] = scans.Count, ["type"] = typeof(byte[]).FullName, ["free_at_least"] = leaks ? (all.Length - scans.Count - 8) * Length : 0 };
+        return new() { ["kept"] = scans.Count, ["type"] = typeof(byte[]).FullName, ["free_at_least"] = leaks ? (all.Length - scans.Count - 16) * Length : 0 };
     }
 }
 
@@ -62,7 +62,7 @@ static class KeptMemory
     static long Peak(int count)
     {
         var all = new List<byte[]>();
-        for (var i = 0; i < count * 2; i++)
+        for (var i = 0; i < count * 4; i++)
             all.Add(new byte[80_000]);
         return all.Sum(array => (long)array.Length);
     }

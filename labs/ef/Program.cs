@@ -4,6 +4,8 @@
 //   leak-extension  one container, but an options extension of the app's own a context, which equals only itself
 //   harmless        a container a call, as bad as it looks, but nothing of it gets into the key: one internal provider
 //   fixed           one container, its memory cache handed to the options
+//   tracking        one context for all calls: it tracks whatever it saw
+//   tracking-fixed  the same, but it forgets after each call
 //   healthy         three kinds of contexts: three internal providers
 using System.Collections;
 using System.Reflection;
@@ -12,7 +14,7 @@ using Labs;
 using Labs.Ef;
 using Microsoft.EntityFrameworkCore.Internal;
 
-var (variant, count) = Lab.Arguments(args, ["leak", "leak-extension", "harmless", "fixed", "healthy"], 100);
+var (variant, count) = Lab.Arguments(args, ["leak", "leak-extension", "harmless", "fixed", "tracking", "tracking-fixed", "healthy"], 100);
 
 using var keeper = Database.Create();
 var containers = new Containers();
@@ -23,6 +25,7 @@ for (var call = 0; call < count; call++)
         "leak" => containers.Make(Options.WithServicesOfTheContainer).PatientsOfWard(call % 3),
         "leak-extension" => containers.Shared(Options.WithTenant).PatientsOfWard(call % 3),
         "harmless" => containers.Make(Options.Plain).PatientsOfWard(call % 3),
+        "tracking" or "tracking-fixed" => Tracking.Call(call, variant == "tracking"),
         "fixed" => containers.Shared(Options.WithServicesOfTheContainer).PatientsOfWard(call % 3),
         _ => containers.Shared(Options.ByKind(call % 3)).PatientsOfWard(call % 3),
     };
@@ -35,7 +38,11 @@ Lab.StandStill(new JsonObject
     ["patients_found"] = found,
     ["containers_made"] = containers.Made,
     ["internal_providers"] = InternalProviders(),
-    ["holder"] = "Microsoft.EntityFrameworkCore.Internal.ServiceProviderCache.<Instance>k__BackingField",
+    ["tracked"] = variant.StartsWith("tracking") ? Tracking.Tracked : 0,
+    ["tracked_type"] = typeof(Patient).FullName,
+    ["holder"] = variant.StartsWith("tracking")
+        ? "Labs.Ef.Tracking.session"
+        : "Microsoft.EntityFrameworkCore.Internal.ServiceProviderCache.<Instance>k__BackingField",
     ["differs"] = variant switch { "leak" => "_memoryCache", "leak-extension" => "TenantExtension", _ => null },
 });
 

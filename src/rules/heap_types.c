@@ -20,18 +20,34 @@ struct heap_sum heap_sum_by_name(struct clr *clr, const struct histogram *histog
     return sum;
 }
 
+/* Greedy with one step back: at a mismatch the last * takes one more character. */
+static bool matches(const char *name, const char *pattern)
+{
+    const char *star = NULL, *retry = NULL;
+
+    while (*name) {
+        if (*pattern == '*') {
+            star = pattern++;
+            retry = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star + 1;
+            name = ++retry;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
 bool type_name_matches(const char *name, const char *const *patterns)
 {
-    size_t length = strlen(name);
-
-    for (; *patterns; patterns++) {
-        const char *star = strchr(*patterns, '*');
-        size_t before = star ? (size_t)(star - *patterns) : 0, after = star ? strlen(star + 1) : 0;
-
-        if (!star ? !strcmp(name, *patterns)
-                  : length >= before + after && !strncmp(name, *patterns, before) && !strcmp(name + length - after, star + 1))
-            return true;
-    }
+    for (; *patterns; patterns++)
+        if (matches(name, *patterns)) return true;
     return false;
 }
 

@@ -15,7 +15,7 @@ struct heap_sum {
 struct heap_sum heap_sum_by_name(struct clr *clr, const struct histogram *histogram, const char *name);
 
 /*
- * Is `name` one of the patterns? NULL ends the list; one * in a pattern stands for anything: "System.Threading.ThreadLocal<*>" are
+ * Is `name` one of the patterns? NULL ends the list; * in a pattern stands for anything: "System.Threading.ThreadLocal<*>" are
  * its instances, but not arrays and nested types of them.
  */
 bool type_name_matches(const char *name, const char *const *patterns);

@@ -111,7 +111,7 @@ static struct error *fill(struct hoard_found *found, struct finding *finding, bo
     if (!live) return NULL;
     finding_evidence(finding, finding_text(f, "%.*s of %s holds %s %s", (int)strcspn(hoard->path, "|"), hoard->path,
                                            clr_object_type_name(found->clr, found->owner), number, hoard->noun));
-    if (hoard->label_noun) found->verdict = labels_tell(&found->labels, f, finding, hoard->label_noun);
+    if (hoard->label_noun) found->verdict = labels_tell(&found->labels, f, finding, hoard->label_noun, hoard->label_is_secret);
     finding->certainty = found->verdict == LABELS_VARY                                    ? CERTAINTY_HINT
                          : found->count >= hoard->proven && found->verdict == LABELS_STEM ? CERTAINTY_PROVEN
                                                                                           : CERTAINTY_LIKELY;

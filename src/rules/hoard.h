@@ -37,6 +37,7 @@ struct hoard {
     const char *element;    /* path from an element's value to the object that counts; NULL: the value itself */
     const char *label;      /* path from that object to its name; "": the element's key */
     const char *label_noun; /* NULL: names are not looked at */
+    bool label_is_secret;   /* it holds passwords: only what they have in common is told */
     const struct call_pattern *calls;
     size_t call_count;
     /* Is this owner one to look at? NULL: all. */

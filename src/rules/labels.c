@@ -98,9 +98,18 @@ enum labels_verdict labels_verdict(const struct labels *labels)
     return LABELS_VARY;
 }
 
-enum labels_verdict labels_tell(const struct labels *labels, struct findings *f, struct finding *finding, const char *noun)
+/* ": \"one\"", or two of them; "" when they are secret. */
+static const char *examples(struct findings *f, const char *before, const char *one, const char *other, bool are_secret)
+{
+    if (are_secret || !one) return "";
+    return other ? finding_text(f, "%s\"%s\" and \"%s\"", before, one, other) : finding_text(f, "%s\"%s\"", before, one);
+}
+
+enum labels_verdict labels_tell(const struct labels *labels, struct findings *f, struct finding *finding, const char *noun,
+                                bool are_secret)
 {
     enum labels_verdict verdict = labels_verdict(labels);
+    const char *total = finding_number(f, labels->total), *one = labels->examples[0], *other = labels->examples[1];
     size_t text, stem;
 
     if (verdict == LABELS_NONE) return verdict;
@@ -108,17 +117,15 @@ enum labels_verdict labels_tell(const struct labels *labels, struct findings *f,
     stem = most_frequent(labels->stem_counts.data, labels->stem_counts.count);
     finding_key(finding, noun, labels->text_counts.count, labels->total);
     if (verdict == LABELS_SAME)
-        finding_evidence(finding,
-                         finding_text(f, "%s of %s %s are the same: \"%s\"", finding_number(f, labels->text_counts.data[text]),
-                                      finding_number(f, labels->total), noun, labels->texts.texts.data[text]));
+        finding_evidence(finding, finding_text(f, "%s of %s %s are the same%s", finding_number(f, labels->text_counts.data[text]),
+                                               total, noun, examples(f, ": ", labels->texts.texts.data[text], NULL, are_secret)));
     else if (verdict == LABELS_STEM)
-        finding_evidence(finding, finding_text(f, "%s of %s %s differ by numbers only (\"%s\"), like \"%s\" and \"%s\"",
-                                               finding_number(f, labels->stem_counts.data[stem]), finding_number(f, labels->total),
-                                               noun, labels->stems.texts.data[stem], labels->examples[0],
-                                               labels->examples[1] ? labels->examples[1] : labels->examples[0]));
+        finding_evidence(finding, finding_text(f, "%s of %s %s differ by numbers only%s%s",
+                                               finding_number(f, labels->stem_counts.data[stem]), total, noun,
+                                               examples(f, ": ", labels->stems.texts.data[stem], NULL, are_secret),
+                                               examples(f, ", like ", one, other, are_secret)));
     else
-        finding_evidence(finding, finding_text(f, "%s of %s %s are different, like \"%s\" and \"%s\"",
-                                               finding_number(f, labels->text_counts.count), finding_number(f, labels->total), noun,
-                                               labels->examples[0], labels->examples[1] ? labels->examples[1] : ""));
+        finding_evidence(finding, finding_text(f, "%s of %s %s are different%s", finding_number(f, labels->text_counts.count),
+                                               total, noun, examples(f, ", like ", one, other, are_secret)));
     return verdict;
 }

@@ -34,7 +34,11 @@ enum labels_verdict {
     LABELS_VARY,
 };
 enum labels_verdict labels_verdict(const struct labels *labels);
-/* Says it as a sentence of evidence and a key of the finding. `noun` is their plural: "patterns". */
-enum labels_verdict labels_tell(const struct labels *labels, struct findings *findings, struct finding *finding, const char *noun);
+/*
+ * Says it as a sentence of evidence and a key of the finding. `noun` is their plural: "patterns". `are_secret`: without the texts
+ * themselves, which hold passwords.
+ */
+enum labels_verdict labels_tell(const struct labels *labels, struct findings *findings, struct finding *finding, const char *noun,
+                                bool are_secret);
 
 #endif

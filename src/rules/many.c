@@ -95,6 +95,14 @@ uint64_t count_old(const struct gc_heaps *heaps, const uint64_t *addrs, size_t c
     return old;
 }
 
+bool findings_tell_of(const struct findings *findings, const char *type)
+{
+    for (size_t i = 0; i < findings->list.count; i++)
+        for (size_t k = 0; k < findings->list.data[i].types.count; k++)
+            if (!strcmp(findings->list.data[i].types.data[k].name, type)) return true;
+    return false;
+}
+
 void finding_claim_many(struct finding *finding, const uint64_t *addrs, size_t count)
 {
     size_t step = count / CLAIMS + 1;
@@ -154,7 +162,7 @@ static struct error *fill(struct many_found *found, struct finding *finding, boo
     finding_evidence(finding, finding_text(f, "%s of the %s on the heap %s; %s of them are held by %s %s", number, many->noun,
                                            many->state, finding_number(f, found->held), finding->root_kind,
                                            finding->root_name ? finding->root_name : ""));
-    if (many->label) found->verdict = labels_tell(&found->labels, f, finding, many->label_noun);
+    if (many->label) found->verdict = labels_tell(&found->labels, f, finding, many->label_noun, many->label_is_secret);
     reason = (found->verdict == LABELS_SAME && !many->label_is_no_reason) || found->verdict == LABELS_STEM;
     finding->certainty = found->verdict == LABELS_VARY           ? CERTAINTY_HINT
                          : found->held >= many->proven && reason ? CERTAINTY_PROVEN

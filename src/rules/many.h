@@ -41,6 +41,7 @@ struct many {
     const char *cause, *fix;
     const char *label;      /* paths "a.b" or "a|b" to a string that tells them apart; NULL: none */
     const char *label_noun; /* "folders" */
+    bool label_is_secret;   /* it holds passwords: only what they have in common is told */
     const struct call_pattern *calls;
     size_t call_count;
     bool (*counts)(struct clr *clr, uint64_t addr); /* NULL: all live ones do */
@@ -51,6 +52,8 @@ struct many {
 
 struct error *many_run(struct session *session, struct findings *findings, const struct many *many);
 
+/* Did a finding before tell of objects of this type? */
+bool findings_tell_of(const struct findings *findings, const char *type);
 /* How many of the list lie in generation 2, LOH or POH: they outlived GCs. */
 uint64_t count_old(const struct gc_heaps *heaps, const uint64_t *addrs, size_t count);
 /* Marks a sample of the objects as explained (struct finding.claims). */

@@ -46,6 +46,10 @@ var cases = new Dictionary<string, Func<bool, int, JsonObject>>
     ["array-pools"] = ArrayPools.Run,
     ["weak-tables"] = WeakTables.Run,
     ["gc-handles"] = GcHandles.Run,
+    ["continuations"] = Continuations.Run,
+    ["activities"] = Activities.Run,
+    ["thread-statics"] = ThreadStatics.Run,
+    ["pinned-buffers"] = PinnedBuffers.Run,
 };
 var (variant, count) = Lab.Arguments(args, [.. cases.Keys, .. cases.Keys.Select(name => name + "-fixed")], 500);
 var name = variant.EndsWith("-fixed") ? variant[..^6] : variant;

@@ -17,6 +17,7 @@
 #include "managed/instances.h"
 #include "rules/holder.h"
 #include "rules/keeping.h"
+#include "rules/labels.h"
 #include "rules/rule.h"
 #include "session/session.h"
 
@@ -271,6 +272,22 @@ static struct error *describe_elements(struct accumulation *a, const struct cand
     return err;
 }
 
+/* Keys that are texts: made from data when they differ by numbers only. */
+static struct error *describe_keys(struct accumulation *a, const struct candidate *candidate, struct finding *finding)
+{
+    value_list keys = { 0 };
+    struct labels labels;
+    struct error *err = sample(a, candidate, true, &keys);
+
+    labels_init(&labels);
+    for (size_t i = 0; i < keys.count && !err; i++)
+        if (!labels_add(&labels, a->clr, referent(a->clr, &keys.data[i]))) err = &error_enomem;
+    if (!err) labels_tell(&labels, a->findings, finding, "keys", false);
+    labels_deinit(&labels);
+    vec_deinit(&keys);
+    return err;
+}
+
 static struct error *report_largest(struct accumulation *a, const struct candidate *candidate)
 {
     struct findings *f = a->findings;
@@ -290,6 +307,7 @@ static struct error *report_largest(struct accumulation *a, const struct candida
     finding->cause = "not known: one dump cannot tell a collection that grows from one that is simply large";
     finding->fix = "compare with a dump of another time; if it grew, remove what is done with, or bound it";
     finding_evidence(finding, finding_text(f, "%s has %s elements", collection, finding_number(f, candidate->count)));
+    TRY(describe_keys(a, candidate, finding));
     TRY(describe_elements(a, candidate, finding));
     finding_cost(finding, "gc heap", candidate->retained);
     finding_look(finding, finding_text(f, "elements %llx", (unsigned long long)candidate->addr));

@@ -15,6 +15,7 @@
 #include "heap/graph.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/holder.h"
 #include "rules/keeping.h"
 #include "rules/rule.h"
@@ -23,6 +24,11 @@
 enum { REGISTRATIONS_MIN = 100, REGISTRATIONS_PROVEN = 200, NODES_MAX = 1 << 24, SOURCES_MAX = 1 << 22, REPORTS_MAX = 8 };
 
 #define SOURCE_TYPE "System.Threading.CancellationTokenSource"
+
+static const struct call_pattern calls[] = {
+    { .type = "System.Threading.CancellationToken", .method = "*Register" },
+    { .type = "System.Threading.CancellationTokenSource", .method = "CreateLinkedTokenSource" },
+};
 
 struct registrations {
     struct session *session;
@@ -122,7 +128,7 @@ static struct error *report(struct registrations *r, uint64_t source, const stru
     finding_cost(finding, "gc heap", group->bytes);
     finding_look(finding, finding_text(f, "gcroot %llx", (unsigned long long)group->example));
     finding_look(finding, finding_text(f, "object_fields %llx", (unsigned long long)source));
-    return NULL;
+    return is_linked ? call_sites_find(r->session, f, finding, calls + 1, 1) : call_sites_find(r->session, f, finding, calls, 1);
 }
 
 static struct error *look_at(struct registrations *r, uint64_t source, uint64_t node)

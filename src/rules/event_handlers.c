@@ -12,6 +12,7 @@
 #include "heap/graph.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/heap_types.h"
 #include "rules/holder.h"
 #include "rules/keeping.h"
@@ -84,6 +85,18 @@ static bool group_listeners(struct events *events, const struct event *event, co
     return true;
 }
 
+/* Who calls add_Changed of the event whose field the path names last: "Publisher.Changed". */
+static struct error *add_code(struct events *events, struct finding *finding)
+{
+    const char *step = finding->path.count >= 2 ? finding->path.data[finding->path.count - 2] : NULL;
+    const char *dot = step ? strrchr(step, '.') : NULL;
+    struct call_pattern pattern = { 0 };
+
+    if (!dot || !dot[1]) return NULL;
+    pattern.method = finding_text(events->findings, "add_%s", dot + 1);
+    return call_sites_find(events->session, events->findings, finding, &pattern, 1);
+}
+
 static struct error *report(struct events *events, const struct event *event, const struct keeping_group *group)
 {
     struct findings *f = events->findings;
@@ -112,7 +125,7 @@ static struct error *report(struct events *events, const struct event *event, co
     finding_cost(finding, "gc heap", group->bytes);
     finding_look(finding, finding_text(f, "gcroot %llx", (unsigned long long)group->example));
     finding_look(finding, finding_text(f, "elements %llx", (unsigned long long)event->list_addr));
-    return NULL;
+    return add_code(events, finding);
 }
 
 /* options-listeners tells of these, by who listens. */

@@ -15,6 +15,7 @@
 #include "heap/retained.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/heap_types.h"
 #include "rules/holder.h"
 #include "rules/rule.h"
@@ -28,6 +29,12 @@ enum { MANAGERS_MIN = 20, MANAGERS_PROVEN = 100, MANAGERS_MAX = 1 << 22, HOST_MA
 struct host {
     const char *name;
     uint64_t managers, pools;
+};
+
+static const struct call_pattern calls[] = {
+    { .type = "System.Net.Http.HttpClient", .method = ".ctor" },
+    { .type = "System.Net.Http.SocketsHttpHandler", .method = ".ctor" },
+    { .type = "System.Net.Http.HttpClientHandler", .method = ".ctor" },
 };
 
 struct clients {
@@ -141,7 +148,8 @@ static struct error *report(struct clients *clients, const struct host *host)
     }
     finding_look(finding, "differ -type HttpConnectionPoolManager -depth 3");
     finding_look(finding, finding_text(f, "gcroot %llx", (unsigned long long)clients->first_live));
-    return add_cost(clients, finding);
+    TRY(add_cost(clients, finding));
+    return call_sites_find(clients->session, f, finding, calls, ARRAY_LENGTH(calls));
 }
 
 static struct error *look(struct clients *clients)

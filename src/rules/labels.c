@@ -1,6 +1,7 @@
 #include "rules/labels.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "clr/field_value.h"
@@ -51,32 +52,37 @@ static void make_stem(struct text *stem, const char *s)
     }
 }
 
-static bool count_text(struct text_map *map, label_counts *counts, const struct text *text, size_t *index_ret)
+static bool count_text(struct text_map *map, label_counts *counts, const char *s, size_t length, size_t *index_ret)
 {
-    if (!text_map_add(map, text_cstr(text), text->length, index_ret)) return false;
+    if (!text_map_add(map, s, length, index_ret)) return false;
     if (*index_ret == counts->count && !vec_push(counts, 0)) return false;
     counts->data[*index_ret]++;
+    return true;
+}
+
+bool labels_add_text(struct labels *labels, const char *s)
+{
+    size_t text, stem, length = strlen(s);
+    uint64_t known = labels->text_counts.count;
+
+    if (labels->total >= LABELS_MAX) return true;
+    make_stem(&labels->stem, s);
+    if (labels->stem.failed || !count_text(&labels->texts, &labels->text_counts, s, length, &text) ||
+        !count_text(&labels->stems, &labels->stem_counts, text_cstr(&labels->stem), labels->stem.length, &stem))
+        return false;
+    if (text == known && !labels->examples[1]) labels->examples[labels->examples[0] != NULL] = labels->texts.texts.data[text];
+    labels->total++;
     return true;
 }
 
 bool labels_add(struct labels *labels, struct clr *clr, uint64_t addr)
 {
     struct clr_object object;
-    size_t text, stem;
-    uint64_t known;
 
-    if (labels->total >= LABELS_MAX || !clr_object_try(clr, addr, &object) || !clr_type_is_string(clr, object.type)) return true;
+    if (!clr_object_try(clr, addr, &object) || !clr_type_is_string(clr, object.type)) return true;
     text_clear(&labels->scratch);
     if (!clr_string_characters(clr, &object, LABEL_MAX, &labels->scratch)) return true;
-    make_stem(&labels->stem, text_cstr(&labels->scratch));
-    known = labels->text_counts.count;
-    if (labels->scratch.failed || labels->stem.failed ||
-        !count_text(&labels->texts, &labels->text_counts, &labels->scratch, &text) ||
-        !count_text(&labels->stems, &labels->stem_counts, &labels->stem, &stem))
-        return false;
-    if (text == known && !labels->examples[1]) labels->examples[labels->examples[0] != NULL] = labels->texts.texts.data[text];
-    labels->total++;
-    return true;
+    return !labels->scratch.failed && labels_add_text(labels, text_cstr(&labels->scratch));
 }
 
 static size_t most_frequent(const uint64_t *counts, size_t count)

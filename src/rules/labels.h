@@ -27,6 +27,9 @@ void labels_deinit(struct labels *labels);
 /* Adds the string object at `addr`; anything else is not counted. False: out of memory. */
 bool labels_add(struct labels *labels, struct clr *clr, uint64_t addr);
 
+/* The same for a text. */
+bool labels_add_text(struct labels *labels, const char *s);
+
 enum labels_verdict {
     LABELS_NONE, /* there are no names */
     LABELS_SAME, /* half of them or more are one text */

@@ -42,7 +42,8 @@ static const char *describe(struct session *session, struct findings *f, const s
         for (unsigned i = 0; i < 8 && group->word >> (8 * i) & 0xff; i++)
             text_putc(&name, (char)(group->word >> (8 * i)));
     }
-    ret = name.length ? finding_text(f, "%s %s", native_content_name(group->content), text_cstr(&name))
+    ret = name.length ? finding_text(f, group->content == NATIVE_TEXT ? "%s \"%s...\"" : "%s %s",
+                                     native_content_name(group->content), text_cstr(&name))
                       : native_content_name(group->content);
     text_deinit(&name);
     return ret;

@@ -14,6 +14,7 @@
 #include "heap/retained.h"
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/heap_types.h"
 #include "rules/holder.h"
 #include "rules/rule.h"
@@ -22,6 +23,10 @@
 enum { PROVIDERS_MIN = 20, PROVIDERS_PROVEN = 50, PROVIDERS_MAX = 1 << 22 };
 
 #define PROVIDER_TYPE "Microsoft.Extensions.DependencyInjection.ServiceProvider"
+
+static const struct call_pattern calls[] = {
+    { .method = "BuildServiceProvider" },
+};
 
 struct providers {
     struct session *session;
@@ -147,7 +152,7 @@ static struct error *report(struct providers *p)
     finding_type(finding, PROVIDER_TYPE, p->live.count, p->bytes, p->bytes != 0);
     finding_look(finding, "objects -type " PROVIDER_TYPE);
     finding_look(finding, finding_text(f, "gcroot %llx", (unsigned long long)p->live.data[0]));
-    return NULL;
+    return call_sites_find(p->session, f, finding, calls, ARRAY_LENGTH(calls));
 }
 
 static struct error *look(struct providers *p)

@@ -90,7 +90,8 @@ static struct error *report(struct strings *strings, struct findings *f, uint64_
     finding->count = copies;
     finding->severity = SEVERITY_NOTE;
     finding->certainty = CERTAINTY_LIKELY;
-    finding->title = finding_text(f, "%s strings are copies of others", finding_number(f, copies));
+    finding->title = finding_text(f, "%s%s strings are copies of others", strings->step > 1 ? "about " : "",
+                                  finding_number(f, copies));
     finding->cause = "the same texts are made anew for each row, message or key";
     finding->fix =
         "keep one of each: a dictionary of known texts (or a pool, string.Intern for few), an enum or a number instead of a text, "

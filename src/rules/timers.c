@@ -12,6 +12,7 @@
 
 #include "managed/collection.h"
 #include "managed/instances.h"
+#include "rules/call_sites.h"
 #include "rules/keeping.h"
 #include "rules/rule.h"
 #include "session/session.h"
@@ -19,6 +20,11 @@
 enum { TIMERS_MIN = 100, TIMERS_PROVEN = 200, TIMERS_MAX = 1 << 24, PERIOD_NONE = -1 };
 
 #define TIMER_QUEUE "System.Threading.TimerQueue"
+
+static const struct call_pattern calls[] = {
+    { .type = "System.Threading.Timer", .method = ".ctor" },
+    { .type = "System.Timers.Timer", .method = ".ctor" },
+};
 
 struct timers {
     struct session *session;
@@ -116,7 +122,7 @@ static struct error *report(struct timers *timers, const struct keeping_group *g
     finding_cost(finding, "gc heap", group->bytes);
     finding_look(finding, finding_text(f, "gcroot %llx", (unsigned long long)group->example));
     finding_look(finding, finding_text(f, "object_fields %llx", (unsigned long long)group->keeper));
-    return NULL;
+    return call_sites_find(timers->session, f, finding, calls, ARRAY_LENGTH(calls));
 }
 
 static struct error *look_at_groups(struct timers *timers)

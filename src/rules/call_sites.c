@@ -86,15 +86,15 @@ static void tell_unread(struct sites *sites, const struct call_search *search)
         finding_evidence(sites->finding, finding_text(f, "call sites: pass --images DIR with %s to see which code does it", names));
 }
 
-struct error *call_sites_find(struct session *session, struct findings *findings, struct finding *finding,
-                              const struct call_pattern *patterns, size_t pattern_count)
+struct error *call_sites_find_in(struct session *session, struct findings *findings, struct finding *finding,
+                                 const struct call_pattern *patterns, size_t pattern_count, enum call_scope scope)
 {
     struct sites sites = { .findings = findings, .finding = finding };
     struct call_search search = { 0 };
     struct clr *clr;
     struct error *err = session_clr(session, &clr);
 
-    if (!err) err = call_search_run(clr, patterns, pattern_count, CALLS_FROM_OUTSIDE, &search);
+    if (!err) err = call_search_run(clr, patterns, pattern_count, scope, &search);
     if (err) {
         if (err == &error_enomem || err->code == ERROR_CANCELLED) return err;
         gaps_add_error(session_gaps(session), "call sites", err);
@@ -108,4 +108,10 @@ struct error *call_sites_find(struct session *session, struct findings *findings
     call_description_deinit(&sites.description);
     call_search_deinit(&search);
     return NULL;
+}
+
+struct error *call_sites_find(struct session *session, struct findings *findings, struct finding *finding,
+                              const struct call_pattern *patterns, size_t pattern_count)
+{
+    return call_sites_find_in(session, findings, finding, patterns, pattern_count, CALLS_FROM_OUTSIDE);
 }

@@ -16,5 +16,8 @@ struct session;
  */
 struct error *call_sites_find(struct session *session, struct findings *findings, struct finding *finding,
                               const struct call_pattern *patterns, size_t pattern_count);
+/* The same in another scope: with calls inside of the assembly, for what the application itself defines. */
+struct error *call_sites_find_in(struct session *session, struct findings *findings, struct finding *finding,
+                                 const struct call_pattern *patterns, size_t pattern_count, enum call_scope scope);
 
 #endif

@@ -94,7 +94,7 @@ static struct error *add_code(struct events *events, struct finding *finding)
 
     if (!dot || !dot[1]) return NULL;
     pattern.method = finding_text(events->findings, "add_%s", dot + 1);
-    return call_sites_find(events->session, events->findings, finding, &pattern, 1);
+    return call_sites_find_in(events->session, events->findings, finding, &pattern, 1, CALLS_OF_APPLICATION);
 }
 
 static struct error *report(struct events *events, const struct event *event, const struct keeping_group *group)

@@ -1,6 +1,7 @@
 #include "clr/stack_walk.h"
 #include "relations/relation.h"
 #include "session/session.h"
+#include "target/stack.h"
 #include "target/target.h"
 
 /* Managed threads in the runtime's order; with -all then the native ones that the runtime does not know. */
@@ -13,16 +14,17 @@ struct threads_cursor {
     struct map managed; /* os ids of managed threads */
     struct text state;
     size_t native;
-    bool with_native, with_frames;
+    bool with_native, with_frames, with_stacks;
 };
 
-enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, IP, SP };
+enum { MANAGED_ID, OS_ID, NAME, STATE, BACKGROUND, POOL, FRAME_COUNT, ADDRESS, IP, SP, STACK_BYTES, STACK_TOUCHED };
 
 static struct error *threads_begin(struct session *session, const struct request *request, void *cursor_)
 {
     struct threads_cursor *cursor = cursor_;
     struct error *err;
 
+    cursor->with_stacks = request->columns_needed & (1u << STACK_BYTES | 1u << STACK_TOUCHED);
     cursor->with_frames = request->columns_needed & 1u << FRAME_COUNT;
     cursor->with_native = request->arguments[0].given;
     text_init(&cursor->state);
@@ -38,10 +40,16 @@ static struct error *threads_begin(struct session *session, const struct request
     return NULL;
 }
 
-static void fill_native(const struct dump_thread *thread, struct value *row)
+static void fill_native(const struct threads_cursor *cursor, const struct dump_thread *thread, struct value *row)
 {
+    uint64_t start, end;
+
     value_u64(&row[OS_ID], thread->os_id);
     value_text(&row[NAME], thread->name);
+    if (cursor->with_stacks && target_stack(cursor->target, thread, &start, &end)) {
+        value_u64(&row[STACK_BYTES], end - start);
+        value_u64(&row[STACK_TOUCHED], target_stack_touched(cursor->target, start, end));
+    }
     if (!thread->has_registers) return;
     value_u64(&row[IP], thread->ip);
     value_u64(&row[SP], thread->sp);
@@ -65,7 +73,7 @@ static struct error *fill_managed(struct threads_cursor *cursor, const struct cl
 {
     const struct dump_thread *native = stack_native_thread(cursor->clr, thread->os_id);
 
-    if (native) fill_native(native, row);
+    if (native) fill_native(cursor, native, row);
     value_u64(&row[MANAGED_ID], thread->managed_id);
     if (thread->os_id) value_u64(&row[OS_ID], thread->os_id);
     value_u64(&row[BACKGROUND], (thread->state & THREAD_STATE_BACKGROUND) != 0);
@@ -94,7 +102,7 @@ static struct error *threads_next(void *cursor_, struct value *row, bool *more_r
 
         if (map_get(&cursor->managed, thread->os_id, &ignored)) continue;
         value_text(&row[STATE], "native");
-        fill_native(thread, row);
+        fill_native(cursor, thread, row);
         cursor->native++;
         return NULL;
     }
@@ -132,6 +140,8 @@ static const struct column columns[] = {
     { "address", COLUMN_ADDRESS, "the Thread structure", COLUMN_VERBOSE },
     { "ip", COLUMN_ADDRESS, "instruction pointer", COLUMN_VERBOSE },
     { "sp", COLUMN_ADDRESS, "stack pointer" },
+    { "stack_bytes", COLUMN_BYTES, "of its stack, without the guard pages", COLUMN_VERBOSE },
+    { "stack_touched", COLUMN_BYTES, "of these: at least so many were written", COLUMN_VERBOSE },
 };
 
 static const struct parameter parameters[] = {

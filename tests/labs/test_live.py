@@ -80,6 +80,19 @@ class Live(unittest.TestCase):
     def test_resident_memory(self):
         self.check_resident(self.start()[0])
 
+    def test_images_and_stacks(self):
+        """What an image shares, and what it wrote; what each thread has of its stack."""
+        pid, _ = self.start()
+        mappings = smaps(pid)
+        for row in self.rows(f'pid:{pid}', 'images'):
+            inside = [m for m in mappings if row['base'] != row['end'] and
+                      int(row['base'], 16) <= m['start'] < int(row['end'], 16)]
+            self.assertEqual(row['shared'], sum(m['Size'] for m in inside if 'w' not in m['protection']), row['path'])
+            self.assertEqual(row['private'], sum(m['Size'] for m in inside if 'w' in m['protection']), row['path'])
+            self.assertAlmostEqual(row['written'], sum(m['Private_Dirty'] for m in inside), delta=4 * PAGE, msg=row['path'])
+        threads = self.rows(f'pid:{pid}', 'threads')
+        self.assertTrue(all(0 < row['stack_touched'] <= row['stack_bytes'] for row in threads if row['sp']))
+
     def test_resident_memory_of_a_server_gc(self):
         self.check_resident(self.start(DOTNET_gcServer='1', DOTNET_GCHeapCount='2')[0])
 

@@ -51,10 +51,37 @@ bool clr_field_metadata(struct clr *clr, const struct clr_field *field, struct m
     return md && metadata_field(md, metadata_token_rid(field->token), ret);
 }
 
+/*
+ * Before 9.0 the counts lie behind the class as the runtime knows it, whose size differs between classes with and without a layout:
+ *
+ *     EEClass [m_cbFixedEEClassFields bytes] u32 instance fields, u32 methods, u32 static fields, ...
+ *
+ * or packed into bits, which a byte of the class says and only images of NGEN had.
+ * Source: dotnet/coreclr release/3.1 and dotnet/runtime release/8.0, vm/class.h, EEClass::GetPackableField and enum EEClassFieldId.
+ */
+static bool field_counts_behind_class(const struct clr *clr, uint64_t class_addr, uint16_t *instance_ret, uint16_t *static_ret)
+{
+    enum { INSTANCE = 0, STATIC = 2, COUNTS = 3 };
+    uint32_t counts[COUNTS];
+    uint8_t size, packed;
+
+    if (!clr_try_u8(clr, class_addr, FIELD_EEClass_FixedEEClassFields, &size) ||
+        !clr_try_u8(clr, class_addr, FIELD_EEClass_FieldsArePacked, &packed) || packed ||
+        !memory_try_read(clr->memory, class_addr + size, counts, sizeof(counts)) || counts[INSTANCE] > UINT16_MAX ||
+        counts[STATIC] > UINT16_MAX)
+        return false;
+    *instance_ret = (uint16_t)counts[INSTANCE];
+    *static_ret = (uint16_t)counts[STATIC];
+    return true;
+}
+
 /* Numbers of instance fields, inherited ones included, and of static ones. */
 static bool field_counts(const struct clr *clr, const struct clr_type *type, uint16_t *instance_ret, uint16_t *static_ret)
 {
-    return type->class_addr && clr_try_u16(clr, type->class_addr, FIELD_EEClass_NumInstanceFields, instance_ret) &&
+    if (!type->class_addr) return false;
+    if (!layout_has(&clr->layout, FIELD_EEClass_NumInstanceFields))
+        return field_counts_behind_class(clr, type->class_addr, instance_ret, static_ret);
+    return clr_try_u16(clr, type->class_addr, FIELD_EEClass_NumInstanceFields, instance_ret) &&
            clr_try_u16(clr, type->class_addr, FIELD_EEClass_NumStaticFields, static_ret);
 }
 

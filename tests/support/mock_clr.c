@@ -45,6 +45,7 @@ void mock_clr_init_without_page(struct mock_clr *mock, uint64_t addr)
 
 void mock_clr_deinit(struct mock_clr *mock)
 {
+    map_deinit(&mock->clr.fields);
     map_deinit(&mock->clr.types);
     map_deinit(&mock->clr.modules);
     vec_deinit(&mock->clr.module_list);

@@ -421,8 +421,9 @@ static size_t read_heap_offsets(struct gc_reader *r, int32_t *offsets)
         return 4;
     }
     if (!vars_word(r, VARS_GC_HEAP_OFFSETS, &addr)) return 0;
-    while (count < HEAP_FIELD_MAX && memory_try_read(r->memory, addr + 4 * count, &offsets[count], 4) && offsets[count] != 0 &&
-           offsets[count] >= -1 && offsets[count] < 1 << 20)
+    /* The first field may be the first of gc_heap (6.0 on Linux); a 0 behind it ends the array. */
+    while (count < HEAP_FIELD_MAX && memory_try_read(r->memory, addr + 4 * count, &offsets[count], 4) &&
+           (offsets[count] != 0 || count == HEAP_ALLOC_ALLOCATED) && offsets[count] >= -1 && offsets[count] < 1 << 20)
         count++;
     return count;
 }

@@ -124,7 +124,7 @@ static struct error *clr_start(struct clr *clr)
 
 struct error *clr_open(struct target *target, unsigned n, struct clr **ret)
 {
-    size_t indices[16];
+    size_t indices[CLR_RUNTIMES_MAX];
     size_t count = clr_find_runtimes(target, indices, ARRAY_LENGTH(indices));
     struct error *err;
     struct clr *clr;
@@ -151,6 +151,26 @@ struct error *clr_open(struct target *target, unsigned n, struct clr **ret)
     }
     *ret = clr;
     return NULL;
+}
+
+struct error *clr_open_any(struct target *target, struct clr **ret)
+{
+    size_t count = clr_find_runtimes(target, NULL, 0);
+    struct error *first = clr_open(target, 0, ret);
+
+    if (count > CLR_RUNTIMES_MAX) count = CLR_RUNTIMES_MAX;
+    for (unsigned n = 1; first && first != &error_enomem && n < count; n++) {
+        struct error *err = clr_open(target, n, ret);
+
+        if (!err) {
+            gaps_add(target->gaps, "runtimes", 0, 1, "what is shown is of runtime %u, '%s', since runtime 0 cannot be read: %s", n,
+                     (*ret)->module->path, error_message(first));
+            error_destroy(first);
+            return NULL;
+        }
+        error_destroy(err);
+    }
+    return first;
 }
 
 void clr_close(struct clr *clr)

@@ -77,6 +77,9 @@ struct clr {
     bool generics_done;
 };
 
+/* Runtimes of one process that can be opened; those beyond are only counted. */
+enum { CLR_RUNTIMES_MAX = 16 };
+
 /*
  * The runtimes of a process: indices into target->modules. Single-file executables are found by their exports.
  * Those of .NET Framework, which clr_open refuses, come last. Returns how many there are; at most `max` are stored.
@@ -88,6 +91,8 @@ const char *clr_file_version(const struct target *target, const struct target_mo
 
 /* Opens the `n`-th runtime (0-based). Errors say what was tried and what is missing. */
 struct error *clr_open(struct target *target, unsigned n, struct clr **ret);
+/* Opens the first runtime that can be read; a gap says so when it is not the first of all. Errors: that of the first one. */
+struct error *clr_open_any(struct target *target, struct clr **ret);
 void clr_close(struct clr *clr);
 
 /* Offset of a field that the layout is known to have; a missing one is our own mistake in a table and reads as a fault. */

@@ -7,7 +7,7 @@
 struct runtimes_cursor {
     struct session *session;
     const struct target *target;
-    size_t indices[16];
+    size_t indices[CLR_RUNTIMES_MAX];
     size_t count, index;
     struct text text, problem;
     struct clr *clr; /* of the last row */

@@ -62,6 +62,7 @@ static bool find_identity(const struct session_options *options, const struct du
     for (size_t i = 0; i < options->image_dir_count; i++)
         hash_text(&hash, options->image_dirs[i]);
     hash_bytes(&hash, &options->runtime, sizeof(options->runtime));
+    hash_bytes(&hash, &options->any_runtime, sizeof(options->any_runtime));
     *ret = hash;
     return true;
 }

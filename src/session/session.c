@@ -192,7 +192,8 @@ struct error *session_clr(struct session *session, struct clr **ret)
 
     if (!part->tried) {
         part->tried = true;
-        part->err = clr_open(session->target, session->options.runtime, &session->clr);
+        part->err = session->options.any_runtime ? clr_open_any(session->target, &session->clr)
+                                                 : clr_open(session->target, session->options.runtime, &session->clr);
     }
     if (part->err) return error_copy(part->err);
     *ret = session->clr;

@@ -36,6 +36,7 @@ struct session_options {
     bool hold;                 /* a live process stands still until the session is closed, by the same thread */
     const char *index;         /* folder of its own for the index (heap/store.h); "": the user's cache; NULL: none */
     unsigned runtime;          /* which of several runtimes in the process, 0-based */
+    bool any_runtime;          /* instead: the first one that can be read */
     struct progress *progress; /* may be NULL; borrowed */
 };
 

@@ -76,6 +76,7 @@ static struct error *open_target(struct run *run, const struct options *options)
                                                .hold = options->stop,
                                                .index = index_folder(options->index),
                                                .runtime = (unsigned)options->runtime,
+                                               .any_runtime = !options->runtime_given,
                                                .progress = &run->line.progress };
     struct error *err;
 

@@ -38,7 +38,7 @@ const struct option options_table[] = {
     { "--no-stop", OPTION_SWITCH, AT(no_stop),
       .help = "let the process run on while `snapshot` reads it: what it changes is torn" },
     { "--runtime", OPTION_NUMBER, AT(runtime), .argument = "N",
-      .help = "which of several .NET runtimes in the process, as `runtimes` numbers them" },
+      .help = "which of several .NET runtimes in the process, as `runtimes` numbers them; else the first that can be read" },
     { "--threads", OPTION_NUMBER, AT(threads), .argument = "N", .help = "use N threads; by default one for each processor" },
     { "--index", OPTION_TEXT, AT(index), .argument = "auto|off|FOLDER",
       .help = "folder for the index of large heaps, which makes the next command quick; auto: that of your cache" },
@@ -75,6 +75,7 @@ static struct error *set_number(struct options *options, const struct option *op
         return error_create(ERROR_USAGE, "'%s' is no number for %s", argument, option->name);
     *(uint64_t *)field(options, option) = value;
     if (option->offset == AT(limit)) options->limit_given = true;
+    if (option->offset == AT(runtime)) options->runtime_given = true;
     return NULL;
 }
 

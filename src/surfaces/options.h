@@ -31,6 +31,7 @@ struct options {
     const char *index;
     uint64_t threads;
     uint64_t runtime; /* which one of the process, 0-based */
+    bool runtime_given;
 
     unsigned color; /* enum color_choice */
     bool no_progress, verbose, quiet;

@@ -69,6 +69,7 @@ static struct error *open_process(struct watch *watch, struct session **ret)
                                    .sysroot = common->sysroot,
                                    .threads = 1,
                                    .runtime = (unsigned)common->runtime,
+                                   .any_runtime = !common->runtime_given,
                                    .progress = &watch->run->line.progress };
 
     return session_open(&how, ret);

@@ -10,6 +10,8 @@ VERSION, FAMILY = b'10.0.12', b'NETCore.App/10.0.12/'
 BUILD_ID = re.compile(r'build_id: +([0-9a-f]{40})')
 # A library whose path is as long as that of a second runtime.
 OTHER, SECOND = b'host/fxr/10.0.12/libhostfxr.so', b'host/fxr/10.0.12/libcoreclr.so'
+# The same of one that lies below the runtime, and so comes before it.
+LOWER, FIRST = b'/10.0.12/libclrjit.so', b'/10.0.1/libcoreclr.so'
 PATHS_END = 200_000  # of the notes, where the kernel's list of mapped files is
 PF_W = 2
 
@@ -86,6 +88,18 @@ class OtherRuntimes(unittest.TestCase):
         self.assertIn('cannot be read with any of', refused.stderr)
         refused = clrtrail.run(dump, 'types', '--runtime', '2')
         self.assertIn('no runtime 2: the process has 2', refused.stderr)
+
+    def test_the_first_of_two_cannot_be_read(self):
+        head = self.bytes[:PATHS_END]
+        self.assertIn(LOWER, head)
+        dump = self.written(head.replace(LOWER, FIRST) + self.bytes[PATHS_END:])
+        self.assertEqual([row['problem'] is None for row in clrtrail.document(dump, 'runtimes')['rows']], [False, True])
+        self.assertEqual(self.findings(dump), self.findings(self.dump))
+        done = clrtrail.run(dump, 'types')
+        self.assertRegex(done.stderr, r"gap: runtimes .*: what is shown is of runtime 1, '.*/10\.0\.12/libcoreclr\.so', since runtime 0 cannot be read: ")
+        refused = clrtrail.run(dump, 'types', '--runtime', '0')
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn('cannot be read with any of', refused.stderr)
 
     def test_none(self):
         dump = self.written(clrtrail.elf_core([(0x10000, 4096, 4096, 0, 6)], bytes_after=bytes(4096)))

@@ -19,10 +19,12 @@ struct opened {
     struct target_opened target;
 };
 
-static void open_with(struct opened *opened, const struct writer_module *modules, size_t count)
+enum { X86 = 0, X64 = 9 };
+
+static void open_with_architecture(struct opened *opened, uint16_t architecture, const struct writer_module *modules, size_t count)
 {
     const struct writer_process process = {
-        .architecture = 9,
+        .architecture = architecture,
         .pid = 4711,
         .timestamp = 1795319195,
         .flags = 0x2,
@@ -36,6 +38,11 @@ static void open_with(struct opened *opened, const struct writer_module *modules
 
     minidump_writer_wine(&opened->writer, &process);
     target_opened_init(&opened->target, minidump_writer_span(&opened->writer), NULL, NULL);
+}
+
+static void open_with(struct opened *opened, const struct writer_module *modules, size_t count)
+{
+    open_with_architecture(opened, X64, modules, count);
 }
 
 static void close_all(struct opened *opened)
@@ -64,6 +71,20 @@ static void a_process_without_dotnet_has_none(void **state)
     open_with(&opened, modules, 1);
     assert_int_equal(clr_find_runtimes(opened.target.target, NULL, 0), 0);
     assert_refused(&opened, 0, "no .NET runtime in this process");
+    close_all(&opened);
+}
+
+static void a_runtime_of_another_architecture_has_no_table(void **state)
+{
+    static const struct writer_module modules[] = {
+        { 0x6f000000, 0x47a000, 0x6adaee43, "C:\\app\\coreclr.dll", { 10, 0, 1426, 52326 }, NULL }
+    };
+    struct opened opened;
+
+    (void)state;
+    open_with_architecture(&opened, X86, modules, 1);
+    assert_int_equal(clr_find_runtimes(opened.target.target, NULL, 0), 1);
+    assert_refused(&opened, 0, "no table for windows x86, .NET");
     close_all(&opened);
 }
 
@@ -116,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_without_dotnet_has_none),
+        cmocka_unit_test(a_runtime_of_another_architecture_has_no_table),
         cmocka_unit_test(the_framework_is_recognised_and_refused),
         cmocka_unit_test(of_several_the_framework_comes_last),
     };

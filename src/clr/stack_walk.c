@@ -193,6 +193,19 @@ static struct error *run(struct walk *walk)
     return NULL;
 }
 
+/* Unknown is not empty: a gap says so once for all threads. */
+static bool stacks_are_known(const struct clr *clr)
+{
+    const char *unknown = NULL;
+
+    if (strcmp(clr->target->dump->arch, "x64") != 0)
+        unknown = "stacks of this architecture are not walked";
+    else if (!layout_has(&clr->layout, FIELD_Frame_Next) || !layout_has(&clr->layout, FIELD_RangeSectionFragment_RangeSection))
+        unknown = "the tables do not say where this runtime keeps its code and frames";
+    if (unknown) gaps_add(clr->gaps, "managed stacks", 0, 1, unknown);
+    return !unknown;
+}
+
 struct error *stack_walk(const struct clr *clr, const struct clr_thread *thread, const struct dump_thread *native,
                          struct stack *ret)
 {
@@ -201,7 +214,7 @@ struct error *stack_walk(const struct clr *clr, const struct clr_thread *thread,
 
     _Static_assert((int)DUMP_REGISTER_COUNT == (int)UNWIND_X64_REGISTERS, "a dump's registers are in the order of their encoding");
     *ret = (struct stack) { 0 };
-    if (strcmp(clr->target->dump->arch, "x64") != 0) return NULL;
+    if (!stacks_are_known(clr)) return NULL;
     if (native && native->has_registers) {
         memcpy(walk.context.registers, native->registers, sizeof(native->registers));
         walk.is_leaf = true;

@@ -1,13 +1,12 @@
 #include "clr/method_desc.h"
 #include "managed/collection.h"
 #include "managed/delegate.h"
-#include "managed/instances.h"
+#include "managed/timer_queue.h"
 #include "relations/relation.h"
 #include "session/session.h"
 
 /* Timers that are started: TimerQueue.Instances[] -> chains of TimerQueueTimer. */
 struct timers_cursor {
-    struct session *session;
     struct clr *clr;
     address_list list;
     size_t index, periodic;
@@ -16,45 +15,15 @@ struct timers_cursor {
 
 enum { ADDRESS, DUE, PERIOD, CALLBACK, TARGET, TARGET_TYPE, STATE, STATE_OBJECT, CANCELED, SHORT };
 
-/* A mark is left behind at doubling distances; whoever meets it runs in a circle. */
-static struct error *add_chain(struct timers_cursor *cursor, uint64_t timer)
-{
-    enum { TIMERS_MAX = 1 << 24 };
-    uint64_t mark = 0;
-
-    for (uint64_t i = 1; timer; i++) {
-        if (cursor->list.count >= TIMERS_MAX || timer == mark) {
-            gaps_add(session_gaps(cursor->session), "timers", timer, 1, "a queue of timers leads back into itself, or is too long");
-            return NULL;
-        }
-        if ((i & (i - 1)) == 0) mark = timer;
-        if (!vec_push(&cursor->list, timer)) return &error_enomem;
-        timer = managed_follow_object(cursor->clr, timer, "_next|m_next");
-    }
-    return NULL;
-}
-
 static struct error *timers_begin(struct session *session, const struct request *request, void *cursor_)
 {
     struct timers_cursor *cursor = cursor_;
-    struct clr_object array;
-    uint64_t queues, queue;
 
     (void)request;
-    cursor->session = session;
     text_init(&cursor->callback);
     text_init(&cursor->state);
     TRY(session_clr(session, &cursor->clr));
-    queues = managed_static_object(cursor->clr, "System.Private.CoreLib", "System.Threading.TimerQueue",
-                                   "<Instances>k__BackingField");
-    if (!clr_object_try(cursor->clr, queues, &array) || !clr_type_is_array(array.type)) return NULL;
-    for (uint32_t i = 0; i < array.count; i++) {
-        if (!memory_try_u64(cursor->clr->memory, queues + ARRAY_DATA_OFF + 8ull * i, &queue)) break;
-        if (!queue) continue;
-        TRY(add_chain(cursor, managed_follow_object(cursor->clr, queue, "_shortTimers")));
-        TRY(add_chain(cursor, managed_follow_object(cursor->clr, queue, "_longTimers")));
-    }
-    return NULL;
+    return timer_queue_find(cursor->clr, &cursor->list);
 }
 
 static void fill_callback(struct timers_cursor *cursor, uint64_t delegate, struct value *row)
@@ -147,7 +116,7 @@ const struct relation relation_timers = {
     .topic = "threads",
     .columns = columns,
     .column_count = ARRAY_COUNT(columns),
-    .commands = { { "timers" }, { "timerinfo", .help = "as SOS calls it" } },
+    .commands = { { "timers" }, { "timerinfo", .help = "as SOS calls it" }, { "ti", .help = "as SOS calls it" } },
     .group_by = "callback",
     .empty = "no timer is started, or their queues are not in the dump",
     .cursor_size = sizeof(struct timers_cursor),

@@ -11,15 +11,13 @@
 #include <string.h>
 
 #include "managed/collection.h"
-#include "managed/instances.h"
+#include "managed/timer_queue.h"
 #include "rules/call_sites.h"
 #include "rules/keeping.h"
 #include "rules/rule.h"
 #include "session/session.h"
 
-enum { TIMERS_MIN = 100, TIMERS_PROVEN = 200, TIMERS_MAX = 1 << 24, PERIOD_NONE = -1 };
-
-#define TIMER_QUEUE "System.Threading.TimerQueue"
+enum { TIMERS_MIN = 100, TIMERS_PROVEN = 200, PERIOD_NONE = -1 };
 
 static const struct call_pattern calls[] = {
     { .type = "System.Threading.Timer", .method = ".ctor" },
@@ -31,42 +29,7 @@ struct timers {
     struct findings *findings;
     struct clr *clr;
     address_list active;
-    bool damaged;
 };
-
-/* Follows one chain of a queue. A mark is left behind at doubling distances; whoever meets it runs in a circle. */
-static bool add_chain(struct timers *timers, uint64_t timer)
-{
-    uint64_t mark = 0;
-
-    for (uint64_t i = 1; timer; i++) {
-        if (timers->active.count >= TIMERS_MAX || timer == mark) {
-            timers->damaged = true;
-            return true;
-        }
-        if ((i & (i - 1)) == 0) mark = timer;
-        if (!vec_push(&timers->active, timer)) return false;
-        timer = managed_follow_object(timers->clr, timer, "_next|m_next");
-    }
-    return true;
-}
-
-static struct error *find_timers(struct timers *timers)
-{
-    uint64_t queues = managed_static_object(timers->clr, "System.Private.CoreLib", TIMER_QUEUE, "<Instances>k__BackingField");
-    struct clr_object array;
-
-    if (!clr_object_try(timers->clr, queues, &array) || !clr_type_is_array(array.type)) return NULL;
-    for (uint32_t i = 0; i < array.count; i++) {
-        uint64_t queue;
-
-        if (!memory_try_u64(timers->clr->memory, queues + ARRAY_DATA_OFF + 8ull * i, &queue) || !queue) continue;
-        if (!add_chain(timers, managed_follow_object(timers->clr, queue, "_shortTimers")) ||
-            !add_chain(timers, managed_follow_object(timers->clr, queue, "_longTimers")))
-            return &error_enomem;
-    }
-    return NULL;
-}
 
 /* By what their callbacks belong to; those of the class library are nobody's. */
 static bool group_timers(struct timers *timers, const struct retained *retained, struct keeping_groups *groups)
@@ -148,8 +111,7 @@ static struct error *timers_run(struct session *session, struct findings *findin
     struct error *err;
 
     TRY(session_clr(session, &timers.clr));
-    err = find_timers(&timers);
-    if (timers.damaged) gaps_add(session_gaps(session), "timers", 0, 1, "a queue of timers leads back into itself");
+    err = timer_queue_find(timers.clr, &timers.active);
     if (!err && timers.active.count >= TIMERS_MIN) err = look_at_groups(&timers);
     vec_deinit(&timers.active);
     return err;

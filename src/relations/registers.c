@@ -65,7 +65,7 @@ const struct relation relation_registers = {
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
-    .commands = { { "registers" } },
+    .commands = { { "registers" }, { "r", .help = "as SOS calls it" } },
     .empty = "the dump has no registers of such a thread (threads -all lists them)",
     .cursor_size = sizeof(struct registers_cursor),
     .begin = registers_begin,

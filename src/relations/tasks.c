@@ -16,6 +16,7 @@ struct tasks_cursor {
 };
 
 enum { ADDRESS, STATUS, TYPE, METHOD, CONTINUATION, CONTINUATION_TYPE, FLAGS, METHOD_TABLE };
+enum { ARGUMENT_TASK, ARGUMENT_COMPLETED };
 
 static bool is_task(void *user, uint64_t mt_addr)
 {
@@ -38,10 +39,12 @@ static struct error *tasks_begin(struct session *session, const struct request *
     const struct gc_heaps *heaps;
 
     cursor->session = session;
-    cursor->with_completed = request->arguments[0].given;
+    cursor->with_completed = request->arguments[ARGUMENT_COMPLETED].given || request->arguments[ARGUMENT_TASK].given;
     map_init(&cursor->is_task);
     text_init(&cursor->method);
     TRY(session_clr(session, &cursor->clr));
+    if (request->arguments[ARGUMENT_TASK].given)
+        return vec_push(&cursor->list, request->arguments[ARGUMENT_TASK].u) ? NULL : &error_enomem;
     TRY(session_gc_heaps(session, &heaps));
     TRY(instances_find(cursor->clr, heaps, is_task, cursor, TASKS_MAX, &cursor->list));
     if (cursor->list.count >= TASKS_MAX) gaps_add(session_gaps(session), "tasks", 0, 1, "limit of %d tasks", TASKS_MAX);
@@ -116,6 +119,7 @@ static const struct column columns[] = {
 };
 
 static const struct parameter parameters[] = {
+    { "task", NULL, PARAMETER_ADDRESS, false, "only this one, complete or not" },
     { "completed", "-completed", PARAMETER_SWITCH, false, "those that are complete, too" },
 };
 
@@ -127,7 +131,7 @@ const struct relation relation_tasks = {
     .column_count = ARRAY_COUNT(columns),
     .parameters = parameters,
     .parameter_count = ARRAY_COUNT(parameters),
-    .commands = { { "tasks" } },
+    .commands = { { "tasks" }, { "taskstate", .help = "as SOS calls it" }, { "tks", .help = "as SOS calls it" } },
     .group_by = "type",
     .empty = "no task waits for anything (-completed lists those that are done)",
     .cursor_size = sizeof(struct tasks_cursor),

@@ -44,6 +44,13 @@ fail:
     return false;
 }
 
+void text_cut(struct text *text, size_t length)
+{
+    if (length >= text->length) return;
+    text->length = length;
+    text->data[length] = 0;
+}
+
 void text_append(struct text *text, const char *s, size_t length)
 {
     if (!text_reserve(text, length)) return;

@@ -19,6 +19,8 @@ struct text {
 void text_init(struct text *text);
 void text_deinit(struct text *text);
 void text_clear(struct text *text);
+/* Keeps only the first `length` bytes. */
+void text_cut(struct text *text, size_t length);
 void text_append(struct text *text, const char *s, size_t length);
 void text_puts(struct text *text, const char *s);
 void text_putc(struct text *text, char c);

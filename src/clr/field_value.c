@@ -1,6 +1,9 @@
 #include "clr/field_value.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void clr_field_path(struct clr *clr, uint64_t mt_addr, uint32_t offset, struct text *ret)
@@ -58,9 +61,51 @@ static const char *enum_member(struct clr *clr, uint64_t mt_addr, uint64_t value
     return NULL;
 }
 
-static void append_float(double value, int digits, struct text *ret)
+/* The members of an enum with the attribute Flags that make up `value`, lowest bits first; false when these are not all. */
+static bool append_flags(struct clr *clr, uint64_t mt_addr, uint64_t value, struct text *ret)
 {
-    text_printf(ret, "%.*g", digits, value);
+    struct clr_type *type = clr_type_get(clr, mt_addr);
+    struct clr_module *module = type ? clr_module_get(clr, type->module_addr) : NULL;
+    const struct metadata *md = module ? clr_module_metadata(clr, module) : NULL;
+    size_t start = ret->length;
+
+    if (!md || !value || !metadata_find_attribute(md, type->token, "System", "FlagsAttribute")) return false;
+    for (uint64_t bit = 1; bit && bit <= value; bit <<= 1) {
+        const char *member = value & bit ? enum_member(clr, mt_addr, bit) : NULL;
+
+        if (!(value & bit)) continue;
+        if (!member) {
+            text_cut(ret, start);
+            return false;
+        }
+        if (ret->length > start) text_puts(ret, " | ");
+        text_puts(ret, member);
+    }
+    return true;
+}
+
+void clr_single_text(float value, struct text *ret)
+{
+    enum { DIGITS_ENOUGH = 9 };
+    char digits[48];
+
+    for (int count = 1; count <= DIGITS_ENOUGH; count++) {
+        snprintf(digits, sizeof(digits), "%.*g", count, (double)value);
+        if (strtof(digits, NULL) == value) break;
+    }
+    text_puts(ret, isnan(value) ? "nan" : digits);
+}
+
+void clr_double_text(double value, struct text *ret)
+{
+    enum { DIGITS_ENOUGH = 17 };
+    char digits[48];
+
+    for (int count = 1; count <= DIGITS_ENOUGH; count++) {
+        snprintf(digits, sizeof(digits), "%.*g", count, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    text_puts(ret, isnan(value) ? "nan" : digits);
 }
 
 /* Controls, and halves of a pair, which are no character alone, by their number. */
@@ -114,11 +159,11 @@ static void append_number(uint8_t element_type, const uint8_t *raw, struct text 
         break;
     case ELEMENT_R4:
         memcpy(&single, raw, sizeof(single));
-        append_float(single, 9, ret);
+        clr_single_text(single, ret);
         break;
     case ELEMENT_R8:
         memcpy(&twice, raw, sizeof(twice));
-        append_float(twice, 17, ret);
+        clr_double_text(twice, ret);
         break;
     default:
         text_printf(ret, "0x%" PRIx64, load_u64(raw));
@@ -132,9 +177,12 @@ bool clr_value_text(struct clr *clr, uint8_t element_type, uint64_t value_mt, ui
     const char *member;
 
     if (!size || element_type == ELEMENT_CLASS || !memory_try_read(clr->memory, addr, raw, size)) return false;
-    if (value_mt && is_enum(clr, value_mt) && (member = enum_member(clr, value_mt, load_u64(raw)))) {
-        text_puts(ret, member);
-        return true;
+    if (value_mt && is_enum(clr, value_mt)) {
+        if ((member = enum_member(clr, value_mt, load_u64(raw)))) {
+            text_puts(ret, member);
+            return true;
+        }
+        if (append_flags(clr, value_mt, load_u64(raw), ret)) return true;
     }
     append_number(element_type, raw, ret);
     return true;
@@ -200,6 +248,7 @@ void clr_values_begin(struct clr *clr, const struct clr_object *object, struct c
         push_level(ret, object->type->mt_addr, object->addr + 8);
         return;
     }
+    clr_array_bounds(clr, object, &ret->bounds);
     ret->elements_addr = object->addr + clr_array_data_off(clr, object->type);
     ret->element_count = object->count;
     ret->element_size = object->type->component_size;
@@ -242,7 +291,7 @@ static void next_field(struct clr_value_iterator *it, struct clr_value *ret)
 static void next_element(struct clr_value_iterator *it, struct clr_value *ret)
 {
     it->name.length = 0;
-    text_printf(&it->name, "[%" PRIu32 "]", it->element_index);
+    clr_array_index(&it->bounds, it->element_index, &it->name);
     *ret = (struct clr_value) {
         .addr = it->elements_addr + (uint64_t)it->element_index * it->element_size,
         .element_type = it->element_type,

@@ -16,7 +16,8 @@ enum { FIELD_NESTING_MAX = 8 };
 void clr_field_path(struct clr *clr, uint64_t mt_addr, uint32_t offset, struct text *ret);
 
 /*
- * Appends the number, character or pointer at `addr`: 42, -1, true, 'x', 0x7f12, 3.5; of an enum type its member's name.
+ * Appends the number, character or pointer at `addr`: 42, -1, true, 'x', 0x7f12, 3.5; of an enum type its member's name,
+ * of flags those of all that are set: Read | Sign.
  * False, and nothing appended, when it is not in the dump, or is a reference or a struct.
  */
 bool clr_value_text(struct clr *clr, uint8_t element_type, uint64_t value_mt, uint64_t addr, struct text *ret);
@@ -24,6 +25,10 @@ bool clr_value_text(struct clr *clr, uint8_t element_type, uint64_t value_mt, ui
 bool clr_string_text(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret);
 /* The same without quotes and mark. */
 bool clr_string_characters(struct clr *clr, const struct clr_object *object, uint32_t max, struct text *ret);
+
+/* The fewest digits that read back as the same number: 0.1, 1e+300, nan. */
+void clr_single_text(float value, struct text *ret);
+void clr_double_text(double value, struct text *ret);
 
 /* The values inside an object, one after the other: fields, elements, and the fields of structs among them. */
 struct clr_value {
@@ -47,6 +52,7 @@ struct clr_value_iterator {
     struct clr_value_level levels[FIELD_NESTING_MAX];
     unsigned depth;
     uint64_t elements_addr;
+    struct clr_array_bounds bounds;
     uint32_t element_index, element_count, element_size;
     uint8_t element_type;
     uint64_t element_mt;

@@ -31,4 +31,17 @@ bool clr_type_is_string(struct clr *clr, const struct clr_type *type);
 /* Offset of an array's elements from the object's address. */
 uint64_t clr_array_data_off(const struct clr *clr, const struct clr_type *type);
 
+/* Dimensions of an array whose elements are not numbered from 0 on in one row. */
+enum { ARRAY_RANK_MAX = 32 };
+struct clr_array_bounds {
+    uint32_t rank; /* 0: an ordinary array, or the bounds make no sense */
+    uint32_t lengths[ARRAY_RANK_MAX];
+    int32_t lowest[ARRAY_RANK_MAX];
+};
+void clr_array_bounds(const struct clr *clr, const struct clr_object *array, struct clr_array_bounds *ret);
+/* Appends the index of an element by its number in memory: "[1,2]", of an ordinary array "[5]". */
+void clr_array_index(const struct clr_array_bounds *bounds, uint64_t number, struct text *ret);
+/* Appends "2 x 3", with lower bounds other than 0 "1..2 x 5..6"; of an ordinary array nothing. */
+void clr_array_bounds_text(const struct clr_array_bounds *bounds, struct text *ret);
+
 #endif

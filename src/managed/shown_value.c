@@ -1,6 +1,10 @@
 #include "managed/shown_value.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "clr/method_desc.h"
+#include "managed/delegate.h"
 
 enum { PARTS_MAX = 4, BUILDER_UNITS = 200, BUILDER_CHUNKS = 64, STRING_SHOWN = 100, NAME_MAX = 128, BOX_OFF = 8 };
 
@@ -21,6 +25,14 @@ enum value_form {
     FORM_LAZY,
     FORM_WEAK,
     FORM_TASK,
+    FORM_NULLABLE,
+    FORM_HALF,
+    FORM_INT128,
+    FORM_UINT128,
+    FORM_INDEX,
+    FORM_RUNE,
+    FORM_SLICE,
+    FORM_IMMUTABLE_ARRAY,
 };
 
 static const struct shown_type {
@@ -93,31 +105,78 @@ bool shown_time_span(int64_t ticks, struct text *ret)
     return true;
 }
 
-bool shown_decimal(uint32_t flags, uint32_t hi, uint64_t lo, struct text *ret)
+/* Decimal digits of a number of words, highest first, which is 0 then; at least `least` of them, last digit first. */
+static unsigned digits_of(uint32_t *words, unsigned word_count, unsigned least, char *digits)
 {
-    enum { SIGN = 1u << 31, SCALE_SHIFT = 16, SCALE_MAX = 28, DIGITS_MAX = 30 };
-    uint32_t words[3] = { hi, (uint32_t)(lo >> 32), (uint32_t)lo }, scale = flags >> SCALE_SHIFT & 0xff;
-    char digits[DIGITS_MAX];
     unsigned count = 0;
 
-    if (flags & ~(SIGN | 0xffu << SCALE_SHIFT) || scale > SCALE_MAX) return false;
-    /* 96 bits divided by 10, until nothing but zeros in front of the point is left. */
-    while (count <= scale || words[0] || words[1] || words[2]) {
+    for (;;) {
+        uint32_t left = 0;
         uint64_t rest = 0;
 
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < word_count; i++)
+            left |= words[i];
+        if (!left && count >= least) return count;
+        for (unsigned i = 0; i < word_count; i++) {
             rest = rest << 32 | words[i];
             words[i] = (uint32_t)(rest / 10);
             rest %= 10;
         }
         digits[count++] = (char)('0' + rest);
     }
+}
+
+bool shown_decimal(uint32_t flags, uint32_t hi, uint64_t lo, struct text *ret)
+{
+    enum { SIGN = 1u << 31, SCALE_SHIFT = 16, SCALE_MAX = 28, DIGITS_MAX = 30 };
+    uint32_t words[3] = { hi, (uint32_t)(lo >> 32), (uint32_t)lo }, scale = flags >> SCALE_SHIFT & 0xff;
+    char digits[DIGITS_MAX];
+    unsigned count;
+
+    if (flags & ~(SIGN | 0xffu << SCALE_SHIFT) || scale > SCALE_MAX) return false;
+    count = digits_of(words, 3, scale + 1, digits);
     if (flags & SIGN) text_putc(ret, '-');
     while (count) {
         text_putc(ret, digits[--count]);
         if (scale && count == scale) text_putc(ret, '.');
     }
     return true;
+}
+
+void shown_int128(uint64_t upper, uint64_t lower, bool is_signed, struct text *ret)
+{
+    enum { DIGITS_MAX = 40 };
+    char digits[DIGITS_MAX];
+    uint32_t words[4];
+    unsigned count;
+
+    if (is_signed && upper >> 63) {
+        text_putc(ret, '-');
+        lower = 0 - lower;
+        upper = ~upper + !lower;
+    }
+    words[0] = (uint32_t)(upper >> 32);
+    words[1] = (uint32_t)upper;
+    words[2] = (uint32_t)(lower >> 32);
+    words[3] = (uint32_t)lower;
+    for (count = digits_of(words, 4, 1, digits); count > 0;)
+        text_putc(ret, digits[--count]);
+}
+
+/* IEEE 754 binary16. */
+void shown_half(uint16_t bits, struct text *ret)
+{
+    enum { EXPONENT_MAX = 31, BIAS = 15, FRACTION_BITS = 10 };
+    int exponent = bits >> FRACTION_BITS & EXPONENT_MAX;
+    double fraction = bits & ((1 << FRACTION_BITS) - 1), value;
+
+    if (exponent == EXPONENT_MAX)
+        value = fraction != 0 ? (double)NAN : (double)INFINITY;
+    else if (exponent)
+        value = ldexp(fraction + (1 << FRACTION_BITS), exponent - BIAS - FRACTION_BITS);
+    else
+        value = ldexp(fraction, 1 - BIAS - FRACTION_BITS);
+    clr_double_text(bits >> 15 ? -value : value, ret);
 }
 
 void shown_guid(const uint8_t bytes[16], struct text *ret)
@@ -277,16 +336,76 @@ static bool show_weak(const struct subject *subject, struct text *ret)
     return true;
 }
 
+/* Elements of an array, or characters of a string, from an index on; the top bit of the length is a flag (Memory.cs, pinned). */
+static bool show_slice(const struct subject *subject, struct text *ret)
+{
+    struct clr *clr = subject->clr;
+    struct clr_object whole;
+    int64_t from, length;
+
+    if (!part_number(subject, 1, &from) || !part_number(subject, 2, &length)) return false;
+    from &= INT32_MAX;
+    length &= INT32_MAX;
+    if (!clr_object_try(clr, part_object(subject, 0), &whole) || !clr_type_is_string(clr, whole.type)) {
+        text_printf(ret, "%lld elements", (long long)length);
+        if (from) text_printf(ret, " from %lld", (long long)from);
+        return true;
+    }
+    if (from > whole.count || length > whole.count - from) return false;
+    text_putc(ret, '"');
+    whole.addr += 2 * (uint64_t)from;
+    whole.count -= (uint32_t)from;
+    if (!clr_string_characters(clr, &whole, length < STRING_SHOWN ? (uint32_t)length : STRING_SHOWN, ret)) return false;
+    text_puts(ret, length > STRING_SHOWN ? "\"..." : "\"");
+    return true;
+}
+
+static bool show_immutable_array(const struct subject *subject, struct text *ret)
+{
+    struct place place = part_place(subject, 0);
+    struct clr_object array;
+
+    if (!place.known) return false;
+    if (!place_object(subject->clr, &place, subject->addr))
+        text_puts(ret, "default");
+    else if (clr_object_try(subject->clr, place_object(subject->clr, &place, subject->addr), &array))
+        text_printf(ret, "%u elements", array.count);
+    else
+        return false;
+    return true;
+}
+
+static bool show_int128(const struct subject *subject, struct text *ret)
+{
+    int64_t lower, upper;
+
+    if (!part_number(subject, 0, &lower) || !part_number(subject, 1, &upper)) return false;
+    shown_int128((uint64_t)upper, (uint64_t)lower, subject->shown->form == FORM_INT128, ret);
+    return true;
+}
+
+/* What a task that ran to its end gave, if it gives anything; structs are not opened here. */
+static void append_result(const struct subject *subject, struct text *ret)
+{
+    struct place place = part_place(subject, 1);
+    struct managed_value value = place_value(&place, subject->addr);
+
+    if (!place.known || place.element_type == ELEMENT_VALUETYPE) return;
+    text_puts(ret, ": ");
+    managed_text(subject->clr, &value, ret);
+}
+
 /* Task.cs, TASK_STATE_*: from the end of a task's life back. */
 static bool show_task(const struct subject *subject, struct text *ret)
 {
+    enum { RAN_TO_COMPLETION = 0x1000000 };
     static const struct {
         int64_t flag;
         const char *status;
     } states[] = {
         { 0x200000, "faulted" },
         { 0x400000, "canceled" },
-        { 0x1000000, "ran to completion" },
+        { RAN_TO_COMPLETION, "ran to completion" },
         { 0x800000, "waits for children" },
         { 0x20000, "running" },
         { 0x10000, "started, not running" },
@@ -298,10 +417,36 @@ static bool show_task(const struct subject *subject, struct text *ret)
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
         if (flags & states[i].flag) {
             text_puts(ret, states[i].status);
+            if (states[i].flag == RAN_TO_COMPLETION) append_result(subject, ret);
             return true;
         }
     text_puts(ret, "created");
     return true;
+}
+
+/* Those of one number. */
+static bool show_small(const struct subject *subject, struct text *ret)
+{
+    int64_t number;
+
+    if (!part_number(subject, 0, &number)) return false;
+    switch (subject->shown->form) {
+    case FORM_NULLABLE:
+        if (number) return false; /* the value speaks for itself */
+        text_puts(ret, "null");
+        return true;
+    case FORM_HALF:
+        shown_half((uint16_t)number, ret);
+        return true;
+    case FORM_INDEX: /* from the end: the complement */
+        text_printf(ret, number < 0 ? "^%lld" : "%lld", (long long)(number < 0 ? ~number : number));
+        return true;
+    case FORM_RUNE:
+        text_printf(ret, "U+%04llX", (unsigned long long)number & 0x1fffff);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool show(const struct subject *subject, struct text *ret)
@@ -335,8 +480,16 @@ static bool show(const struct subject *subject, struct text *ret)
         return show_weak(subject, ret);
     case FORM_TASK:
         return show_task(subject, ret);
+    case FORM_SLICE:
+        return show_slice(subject, ret);
+    case FORM_IMMUTABLE_ARRAY:
+        return show_immutable_array(subject, ret);
+    case FORM_INT128:
+    case FORM_UINT128:
+        return show_int128(subject, ret);
+    default:
+        return show_small(subject, ret);
     }
-    return false;
 }
 
 /* The row of a type, generic arguments left out; NULL: none. */
@@ -382,14 +535,38 @@ static bool show_box(struct clr *clr, const struct clr_object *object, struct te
     return clr_value_text(clr, place.element_type, object->type->mt_addr, object->addr + BOX_OFF, ret);
 }
 
+/* "2 x 3" of an array of several dimensions, and the number of elements of all. */
+static bool show_array(struct clr *clr, const struct clr_object *object, struct text *ret)
+{
+    struct clr_array_bounds bounds;
+
+    text_printf(ret, "%u elements", object->count);
+    clr_array_bounds(clr, object, &bounds);
+    if (bounds.rank) text_puts(ret, ", ");
+    clr_array_bounds_text(&bounds, ret);
+    return true;
+}
+
+static bool show_delegate(struct clr *clr, const struct clr_object *object, struct text *ret)
+{
+    uint64_t method_desc = delegate_method(clr, object->addr);
+    struct clr_method method;
+
+    return method_desc && clr_method_at(clr, method_desc, &method) && clr_method_name(clr, &method, ret);
+}
+
 bool shown_object(struct collection_types *types, uint64_t addr, struct text *ret)
 {
     struct clr *clr = types->clr;
     struct collection collection;
     struct clr_object object;
 
-    if (!clr_object_try(clr, addr, &object) || object.type->component_size) return false;
-    if (show_by_base(clr, &object, ret) || show_box(clr, &object, ret) || managed_runtime_type(clr, &object, ret)) return true;
+    if (!clr_object_try(clr, addr, &object)) return false;
+    if (clr_type_is_array(object.type)) return show_array(clr, &object, ret);
+    if (object.type->component_size) return false;
+    if (show_by_base(clr, &object, ret) || show_box(clr, &object, ret) || managed_runtime_type(clr, &object, ret) ||
+        show_delegate(clr, &object, ret))
+        return true;
     if (!collection_open(types, addr, &collection) || !collection.count_known) return false;
     text_printf(ret, "%llu elements", (unsigned long long)collection.count);
     return true;

@@ -8,7 +8,8 @@
 #include "managed/collection.h"
 
 /*
- * Appends the object at `addr`: a known type, a box, a collection's count, a type object's name. False: none of these, and nothing
+ * Appends the object at `addr`: a known type, a box, the count of a collection or array, a type object's name, a
+ * delegate's method. False: none of these, and nothing
  * appended.
  */
 bool shown_object(struct collection_types *types, uint64_t addr, struct text *ret);
@@ -19,6 +20,8 @@ bool shown_struct(struct clr *clr, uint64_t mt_addr, uint64_t addr, struct text 
 bool shown_date_time(uint64_t date_data, struct text *ret); /* 62 bits of 100 ns since year 1, 2 bits of kind */
 bool shown_time_span(int64_t ticks, struct text *ret);
 bool shown_decimal(uint32_t flags, uint32_t hi, uint64_t lo, struct text *ret);
+void shown_half(uint16_t bits, struct text *ret);
+void shown_int128(uint64_t upper, uint64_t lower, bool is_signed, struct text *ret);
 void shown_guid(const uint8_t bytes[16], struct text *ret);
 
 #endif

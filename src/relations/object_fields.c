@@ -76,8 +76,6 @@ static void fill_reference(struct object_fields_cursor *cursor, uint64_t addr, s
     value_text(&row[OBJECT_TYPE], clr_type_name(cursor->clr, target.type->mt_addr));
     if (clr_type_is_string(cursor->clr, target.type))
         clr_string_text(cursor->clr, &target, STRING_SHOWN, &cursor->value);
-    else if (clr_type_is_array(target.type))
-        text_printf(&cursor->value, "%u elements", target.count);
     else
         shown_object(&cursor->collections, to, &cursor->value);
 }
@@ -175,7 +173,7 @@ static void object_fields_footer(void *cursor_, struct text *ret)
     text_puts(ret, clr_type_name(cursor->clr, object->type->mt_addr));
     text_printf(ret, " at %llx, method table %llx", (unsigned long long)object->addr, (unsigned long long)object->type->mt_addr);
     if (object->size) text_printf(ret, ", %llu bytes", (unsigned long long)object->size);
-    if (object->type->component_size) text_printf(ret, ", %u elements", object->count);
+    if (clr_type_is_string(cursor->clr, object->type)) text_printf(ret, ", %u characters", object->count);
     text_clear(&cursor->shown);
     if (object->size ? shown_object(&cursor->collections, object->addr, &cursor->shown)
                      : shown_struct(cursor->clr, object->type->mt_addr, object->addr, &cursor->shown))

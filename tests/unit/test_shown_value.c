@@ -126,11 +126,112 @@ static void guid(void **state)
     expect(&text, "00112233-4455-6677-8899-aabbccddeeff");
 }
 
+static void halves(void **state)
+{
+    static const struct {
+        uint16_t bits;
+        const char *expected;
+    } cases[] = {
+        { 0, "0" },
+        { 0x8000, "-0" },
+        { 0x3c00, "1" },
+        { 0x3e00, "1.5" },
+        { 0xc000, "-2" },
+        { 0x7bff, "65504" },
+        { 0x0001, "5.9604644775390625e-08" },
+        { 0x7c00, "inf" },
+        { 0xfc00, "-inf" },
+        { 0xfe00, "nan" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct text text;
+
+        text_init(&text);
+        shown_half(cases[i].bits, &text);
+        expect(&text, cases[i].expected);
+    }
+}
+
+static void large_integers(void **state)
+{
+    static const struct {
+        uint64_t upper, lower;
+        bool is_signed;
+        const char *expected;
+    } cases[] = {
+        { 0, 0, true, "0" },
+        { 0, UINT64_MAX, false, "18446744073709551615" },
+        { UINT64_MAX, UINT64_MAX, true, "-1" },
+        { UINT64_MAX, UINT64_MAX, false, "340282366920938463463374607431768211455" },
+        { UINT64_C(1) << 63, 0, true, "-170141183460469231731687303715884105728" },
+        { UINT64_MAX, 0, true, "-18446744073709551616" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct text text;
+
+        text_init(&text);
+        shown_int128(cases[i].upper, cases[i].lower, cases[i].is_signed, &text);
+        expect(&text, cases[i].expected);
+    }
+}
+
+/* Digits that read back as the same number, and no more of them than needed. */
+static void floating_point(void **state)
+{
+    struct text text;
+
+    (void)state;
+    text_init(&text);
+    clr_double_text(0.1, &text);
+    text_putc(&text, ' ');
+    clr_double_text(0.1 + 0.2, &text);
+    text_putc(&text, ' ');
+    clr_single_text(0.1f, &text);
+    text_putc(&text, ' ');
+    clr_single_text(16777216.0f, &text);
+    expect(&text, "0.1 0.30000000000000004 0.1 16777216");
+}
+
+/* Elements are counted row by row; each dimension may begin elsewhere. */
+static void indices_of_several_dimensions(void **state)
+{
+    const struct clr_array_bounds matrix = { .rank = 2, .lengths = { 2, 3 } },
+                                  shifted = { .rank = 2, .lengths = { 2, 2 }, .lowest = { 1, -5 } },
+                                  empty = { .rank = 2, .lengths = { 0, 0 } }, ordinary = { 0 };
+    struct text text;
+
+    (void)state;
+    text_init(&text);
+    clr_array_index(&matrix, 5, &text);
+    clr_array_index(&shifted, 1, &text);
+    clr_array_index(&empty, 3, &text);
+    clr_array_index(&ordinary, 7, &text);
+    expect(&text, "[1,2][1,-4][0,0][7]");
+    text_init(&text);
+    clr_array_bounds_text(&matrix, &text);
+    clr_array_bounds_text(&ordinary, &text);
+    text_putc(&text, ' ');
+    clr_array_bounds_text(&shifted, &text);
+    expect(&text, "2 x 3 1..2 x -5..-4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(date_times), cmocka_unit_test(bits_that_are_no_date),     cmocka_unit_test(time_spans),
-        cmocka_unit_test(decimals),   cmocka_unit_test(flags_that_no_decimal_has), cmocka_unit_test(guid),
+        cmocka_unit_test(date_times),
+        cmocka_unit_test(bits_that_are_no_date),
+        cmocka_unit_test(time_spans),
+        cmocka_unit_test(decimals),
+        cmocka_unit_test(flags_that_no_decimal_has),
+        cmocka_unit_test(guid),
+        cmocka_unit_test(halves),
+        cmocka_unit_test(large_integers),
+        cmocka_unit_test(floating_point),
+        cmocka_unit_test(indices_of_several_dimensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,10 @@
 // What ClrMD, driving the DAC, says of a dump: the other opinion that clrtrail is compared with (see compare).
 //
-//     oracle DUMP RELATION... [--dac PATH]        RELATION: one of those below, or `all`
+//     oracle DUMP RELATION... [--dac PATH] [--seeds FILE]        RELATION: one of those below, or `all`
+//
+// FILE holds addresses of objects, one a line, in hexadecimal: where `live` begins to follow references.
 
+using System.Globalization;
 using System.Numerics;
 using System.Reflection.Metadata;
 using Microsoft.Diagnostics.Runtime;
@@ -23,18 +26,19 @@ var relations = new Dictionary<string, Action<ClrRuntime, Rows>>
     ["handles"] = Handles,
     ["objects_total"] = ObjectsTotal,
     ["references_total"] = ReferencesTotal,
+    ["finalize_queue"] = FinalizeQueue,
+    ["statics"] = Statics,
+    ["reachable"] = (runtime, rows) => Reachable(runtime, runtime.Heap.EnumerateRoots().Select(root => root.Object.Address), rows),
+    ["live"] = (runtime, rows) => Reachable(runtime, Seeds.Concat(Frozen(runtime)), rows),
     ["objects"] = Objects,
     ["references"] = References,
 };
-string[] rowPerObject = ["objects", "references"]; // too long for `all`
+string[] rowPerObject = ["objects", "references", "reachable", "live"]; // too long for `all`
 
 var words = args.ToList();
-string? dac = null;
-if (words.IndexOf("--dac") is >= 0 and var option && option + 1 < words.Count)
-{
-    dac = words[option + 1];
-    words.RemoveRange(option, 2);
-}
+var dac = Option("--dac");
+if (Option("--seeds") is { } seeds)
+    Seeds = File.ReadLines(seeds).Select(line => ulong.Parse(line, NumberStyles.HexNumber)).ToList();
 var wanted = words.Skip(1).SelectMany(w => w == "all" ? relations.Keys.Except(rowPerObject) : [w]).ToList();
 if (wanted.Count == 0 || wanted.Exists(w => !relations.ContainsKey(w)))
 {
@@ -59,6 +63,15 @@ foreach (var relation in wanted)
     relations[relation](runtime, rows);
 }
 return 0;
+
+string? Option(string name)
+{
+    if (words.IndexOf(name) is not (>= 0 and var at) || at + 1 >= words.Count)
+        return null;
+    var value = words[at + 1];
+    words.RemoveRange(at, 2);
+    return value;
+}
 
 static void AppDomains(ClrRuntime runtime, Rows rows)
 {
@@ -296,4 +309,52 @@ static IEnumerable<(ulong From, ulong To)> Pairs(ClrRuntime runtime)
         : o.EnumerateReferenceAddresses(carefully: false, considerDependantHandles: false);
 }
 
+/// <summary>Objects with a finalizer that has not run, and of these the ones that wait for the finalizer thread.</summary>
+static void FinalizeQueue(ClrRuntime runtime, Rows rows)
+{
+    var ready = runtime.Heap.EnumerateFinalizerRoots().Select(root => root.Object.Address).ToHashSet();
+    foreach (var o in ready.Union(runtime.Heap.EnumerateFinalizableObjects().Select(o => o.Address)))
+        rows.Add(("object", o), ("ready", ready.Contains(o)), ("type", runtime.Heap.GetObject(o).Type?.Name));
+}
+
+/// <summary>Static fields that have a place: of the types in the modules' maps, and of those that objects have.</summary>
+static void Statics(ClrRuntime runtime, Rows rows)
+{
+    var domain = runtime.AppDomains[0];
+    var types = runtime.EnumerateModules().SelectMany(m => m.EnumerateTypeDefToMethodTableMap()).Select(pair => runtime.GetTypeByMethodTable(pair.MethodTable))
+        .Concat(Valid(runtime).Select(o => o.Type)).OfType<ClrType>().DistinctBy(type => type.MethodTable);
+    foreach (var type in types)
+        foreach (var field in type.StaticFields)
+            if (field.GetAddress(domain) is not 0 and var address)
+                rows.Add(("method_table", type.MethodTable), ("token", (uint)field.Token), ("address", address), ("field", field.Name),
+                    ("object", field.IsObjectReference ? Known(field.ReadObject(domain).Address) : null));
+}
+
+/// <summary>All objects that are led to, through dependent handles, too.</summary>
+static void Reachable(ClrRuntime runtime, IEnumerable<ulong> seeds, Rows rows)
+{
+    var reached = new HashSet<ulong>();
+    var todo = new Stack<ulong>();
+    void Meet(ulong address)
+    {
+        if (address != 0 && reached.Add(address))
+            todo.Push(address);
+    }
+    foreach (var seed in seeds)
+        Meet(seed);
+    while (todo.TryPop(out var address))
+        foreach (var target in runtime.Heap.GetObject(address).EnumerateReferences(carefully: false, considerDependantHandles: true))
+            Meet(target.Address);
+    foreach (var address in reached.Where(address => runtime.Heap.GetObject(address).Type is { IsFree: false }))
+        rows.Add(("address", address));
+}
+
+static IEnumerable<ulong> Frozen(ClrRuntime runtime) =>
+    runtime.Heap.Segments.Where(s => s.Kind == GCSegmentKind.Frozen).SelectMany(s => s.EnumerateObjects()).Where(o => o.Type is { IsFree: false }).Select(o => o.Address);
+
 static IEnumerable<ClrObject> Valid(ClrRuntime runtime) => runtime.Heap.EnumerateObjects().Where(o => o.Type is not null);
+
+partial class Program
+{
+    static List<ulong> Seeds = [];
+}

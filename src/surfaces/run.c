@@ -14,7 +14,12 @@ static void print_safe(const struct run *run, const char *prefix, const char *me
     text_puts(&line, prefix);
     text_append_safe(&line, message, strlen(message));
     text_putc(&line, '\n');
-    fputs(text_cstr(&line), run->err);
+    if (line.failed) { /* the message is one that needs none */
+        fputs(prefix, run->err);
+        fputs("out of memory\n", run->err);
+    } else {
+        fputs(text_cstr(&line), run->err);
+    }
     text_deinit(&line);
 }
 

@@ -6,18 +6,22 @@
 #include "clr/type_lookup.h"
 #include "heap/walk.h"
 
+/* Of a type met before in this search the answer is kept where a histogram would count. */
+enum { ANSWER_NO = 1, ANSWER_YES = 2 };
+
+static bool is_wanted(struct object_type *type, bool (*wanted)(void *user, uint64_t mt_addr), void *user)
+{
+    if (!type->count) type->count = !type->is_free && wanted(user, type->mt_addr) ? ANSWER_YES : ANSWER_NO;
+    return type->count == ANSWER_YES;
+}
+
 static struct error *find_in_segment(struct walk *walk, bool (*wanted)(void *user, uint64_t mt_addr), void *user, size_t max,
                                      address_list *ret)
 {
-    uint64_t last = 0;
-    bool is_last = false;
     struct object object;
 
-    while (walk_next(walk, &object) && ret->count < max) {
-        if (object.type->mt_addr != last) is_last = !object.type->is_free && wanted(user, object.type->mt_addr);
-        last = object.type->mt_addr;
-        if (is_last && !vec_push(ret, object.addr)) return &error_enomem;
-    }
+    while (walk_next(walk, &object) && ret->count < max)
+        if (is_wanted((struct object_type *)object.type, wanted, user) && !vec_push(ret, object.addr)) return &error_enomem;
     return NULL;
 }
 

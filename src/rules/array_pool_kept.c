@@ -60,12 +60,15 @@ static bool is_pooled(const struct pools *pools, uint64_t addr)
 static struct error *find_arrays(struct pools *pools, const struct gc_heaps *heaps)
 {
     address_list all = { 0 };
+    uint64_t bytes = 0;
     struct error *err = instances_find(pools->clr, heaps, is_pool, pools, SIZE_MAX, &all);
 
     for (size_t i = 0; i < all.count && !err; i++)
         if (!map_put(&pools->pools, all.data[i], 1)) err = &error_enomem;
+    if (!err) err = reached_sum(pools->session, all.data, all.count, &bytes);
     all.count = 0;
-    if (!err) err = instances_find(pools->clr, heaps, is_array, pools, SIZE_MAX, &all);
+    if (!err && bytes >= KEPT_MIN) err = session_retained(pools->session, &pools->retained);
+    if (!err && bytes >= KEPT_MIN) err = instances_find(pools->clr, heaps, is_array, pools, SIZE_MAX, &all);
     for (size_t i = 0; i < all.count && !err; i++) {
         struct clr_object object;
 
@@ -119,7 +122,6 @@ static struct error *look(struct pools *pools, struct findings *findings)
     }
     if (!any || array_bytes < KEPT_MIN) return NULL;
     TRY(session_gc_heaps(pools->session, &heaps));
-    TRY(session_retained(pools->session, &pools->retained));
     TRY(find_arrays(pools, heaps));
     return pools->bytes >= KEPT_MIN && pools->bytes >= pools->retained->totals.live_bytes / KEPT_PART
                ? report(pools, findings, pools->retained->totals.live_bytes)

@@ -123,6 +123,19 @@ static bool is_below_another(const struct retained *retained, const struct map *
     return false;
 }
 
+struct error *reached_sum(struct session *session, const uint64_t *addrs, size_t count, uint64_t *bytes_ret)
+{
+    const struct heap_starts *starts;
+    const struct dependents *dependents;
+    struct clr *clr;
+    uint64_t reached;
+
+    TRY(session_clr(session, &clr));
+    TRY(session_starts(session, &starts));
+    TRY(session_dependents(session, &dependents));
+    return reachable_size(clr, starts, dependents, addrs, count, session_progress(session), &reached, bytes_ret);
+}
+
 struct error *retained_sum(struct session *session, const uint64_t *addrs, size_t count, uint64_t *bytes_ret)
 {
     const struct retained *retained;

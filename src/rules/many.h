@@ -58,6 +58,9 @@ bool findings_tell_of(const struct findings *findings, const char *type);
 uint64_t count_old(const struct gc_heaps *heaps, const uint64_t *addrs, size_t count);
 /* Marks a sample of the objects as explained (struct finding.claims). */
 void finding_claim_many(struct finding *finding, const uint64_t *addrs, size_t count);
+/* What they lead to, which is never less than what they retain, and found much faster. Errors: out of memory, cancelled, no heap.
+ */
+struct error *reached_sum(struct session *session, const uint64_t *addrs, size_t count, uint64_t *bytes_ret);
 /* What they retain, without those that another one of them keeps. Errors: out of memory, cancelled; else a gap. */
 struct error *retained_sum(struct session *session, const uint64_t *addrs, size_t count, uint64_t *bytes_ret);
 

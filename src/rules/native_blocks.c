@@ -5,6 +5,8 @@
  * a word cannot be freed by anybody, but for addresses that are hidden. Grouped by what lies in them, they name who made them: a
  * C++ class by its vtable, a text by its beginning.
  */
+#include <string.h>
+
 #include "rules/call_sites.h"
 #include "rules/rule.h"
 #include "session/ledger.h"
@@ -80,6 +82,19 @@ static bool is_lost(const struct native_group *group)
            group->bytes / group->count * group->from_nowhere >= BYTES_MIN;
 }
 
+/* The runtime's own native memory for assemblies without end: who leaks them is told, and millions of blocks more say nothing new.
+ */
+static bool is_explained(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->list.count; i++) {
+        const struct finding *finding = &findings->list.data[i];
+
+        if (!strcmp(finding->kind, "loader") && finding->severity == SEVERITY_CRITICAL && finding->certainty == CERTAINTY_PROVEN)
+            return true;
+    }
+    return false;
+}
+
 static struct error *blocks_run(struct session *session, struct findings *findings)
 {
     struct native_groups groups;
@@ -87,6 +102,7 @@ static struct error *blocks_run(struct session *session, struct findings *findin
     struct error *err = NULL;
     unsigned told = 0;
 
+    if (is_explained(findings)) return NULL;
     TRY(session_ledger(session, &ledger));
     if (ledger->rows[USE_MALLOC_USED].committed < USED_MIN ||
         ledger->rows[USE_MALLOC_USED].committed < ledger->committed / USED_PART)
@@ -104,5 +120,6 @@ static struct error *blocks_run(struct session *session, struct findings *findin
 const struct rule rule_native_blocks = {
     .name = "native-blocks",
     .summary = "blocks of native memory that nobody points at",
+    .is_general = true,
     .run = blocks_run,
 };

@@ -10,7 +10,7 @@
 #include "clr/object.h"
 #include "heap/graph.h"
 #include "heap/retained.h"
-#include "rules/rule.h"
+#include "rules/many.h"
 #include "session/session.h"
 
 enum { BYTES_MIN = 16 << 20, BYTES_PART = 4, THREADS_MIN = 8, FIELDS_MAX = 4096 };
@@ -22,7 +22,12 @@ struct thread_field {
 
 typedef VEC(struct thread_field) field_list;
 
-static struct error *sum_fields(const struct roots *roots, const struct retained *retained, field_list *ret)
+static bool has_field(const struct root *root, const struct thread_field *field)
+{
+    return root->kind == ROOT_THREAD_STATIC && root->field == field->root->field && root->type_addr == field->root->type_addr;
+}
+
+static struct error *list_fields(const struct roots *roots, field_list *ret)
 {
     for (size_t i = 0; i < roots->list.count; i++) {
         const struct root *root = &roots->list.data[i];
@@ -30,16 +35,36 @@ static struct error *sum_fields(const struct roots *roots, const struct retained
 
         if (root->kind != ROOT_THREAD_STATIC) continue;
         for (size_t k = 0; k < ret->count && !field; k++)
-            if (ret->data[k].root->field == root->field && ret->data[k].root->type_addr == root->type_addr) field = &ret->data[k];
+            if (has_field(root, &ret->data[k])) field = &ret->data[k];
         if (!field) {
             if (ret->count >= FIELDS_MAX) continue;
             if (!vec_push(ret, (struct thread_field) { .root = root })) return &error_enomem;
             field = &ret->data[ret->count - 1];
         }
         field->threads++;
-        field->bytes += retained_size(retained, root->object);
     }
     return NULL;
+}
+
+/* Could the field's values keep enough? What they lead to is found much faster than what they keep. */
+static struct error *may_keep_much(struct session *session, const struct roots *roots, const struct thread_field *field, bool *ret)
+{
+    address_list values = { 0 };
+    uint64_t bytes = 0;
+    struct error *err = NULL;
+
+    for (size_t i = 0; i < roots->list.count && !err; i++)
+        if (has_field(&roots->list.data[i], field) && !vec_push(&values, roots->list.data[i].object)) err = &error_enomem;
+    if (!err) err = reached_sum(session, values.data, values.count, &bytes);
+    *ret = bytes >= BYTES_MIN;
+    vec_deinit(&values);
+    return err;
+}
+
+static void sum_field(const struct roots *roots, const struct retained *retained, struct thread_field *field)
+{
+    for (size_t i = 0; i < roots->list.count; i++)
+        if (has_field(&roots->list.data[i], field)) field->bytes += retained_size(retained, roots->list.data[i].object);
 }
 
 static struct error *report(struct session *session, struct findings *f, const struct thread_field *field, uint64_t live_bytes)
@@ -78,18 +103,19 @@ static struct error *look(struct session *session, struct findings *findings, fi
 {
     const struct retained *retained;
     const struct roots *roots;
-    size_t values = 0;
 
     TRY(session_roots(session, &roots));
-    for (size_t i = 0; i < roots->list.count; i++)
-        values += roots->list.data[i].kind == ROOT_THREAD_STATIC;
-    if (values < THREADS_MIN) return NULL;
-    TRY(session_retained(session, &retained));
-    TRY(sum_fields(roots, retained, fields));
+    TRY(list_fields(roots, fields));
     for (size_t i = 0; i < fields->count; i++) {
-        const struct thread_field *field = &fields->data[i];
+        struct thread_field *field = &fields->data[i];
+        bool much;
 
-        if (field->threads >= THREADS_MIN && field->bytes >= BYTES_MIN && field->bytes >= retained->totals.live_bytes / BYTES_PART)
+        if (field->threads < THREADS_MIN) continue;
+        TRY(may_keep_much(session, roots, field, &much));
+        if (!much) continue;
+        TRY(session_retained(session, &retained));
+        sum_field(roots, retained, field);
+        if (field->bytes >= BYTES_MIN && field->bytes >= retained->totals.live_bytes / BYTES_PART)
             TRY(report(session, findings, field, retained->totals.live_bytes));
     }
     return NULL;

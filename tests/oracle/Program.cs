@@ -327,6 +327,7 @@ static void Statics(ClrRuntime runtime, Rows rows)
         foreach (var field in type.StaticFields)
             if (field.GetAddress(domain) is not 0 and var address)
                 rows.Add(("method_table", type.MethodTable), ("token", (uint)field.Token), ("address", address), ("field", field.Name),
+                    ("element", field.ElementType.ToString()),
                     ("object", field.IsObjectReference ? Known(field.ReadObject(domain).Address) : null));
 }
 

@@ -137,11 +137,23 @@ void clr_caches_clear(struct clr *clr)
     clr->module_list_done = false;
 }
 
+/* The tables are ours, each is read in a test: one that cannot be read lacks memory, which jansson calls an invalid token. */
+static struct error *read_table(struct clr *clr, const struct layout_builtin *table)
+{
+    struct error *err = layout_read(&clr->layout, (struct span) { (const uint8_t *)table->json, table->json_size },
+                                    LAYOUT_BUILT_IN);
+
+    if (!err) return NULL;
+    error_destroy(err);
+    return &error_enomem;
+}
+
+/* Tries one built-in table (NULL: none), with the descriptors over it. What is missed on the way counts only if it is taken. */
 static struct error *read_layout(struct clr *clr, const struct layout_builtin *table, const struct descriptors *descriptors)
 {
     layout_init(&clr->layout);
     clr_caches_clear(clr);
-    if (table) TRY(layout_read(&clr->layout, (struct span) { (const uint8_t *)table->json, table->json_size }, LAYOUT_BUILT_IN));
+    if (table) TRY(read_table(clr, table));
     for (size_t i = 0; i < descriptors->count; i++)
         TRY(layout_read_descriptor(&clr->layout, descriptors->items[i].json, descriptors->items[i].pointers,
                                    descriptors->items[i].pointer_count));
@@ -151,7 +163,6 @@ static struct error *read_layout(struct clr *clr, const struct layout_builtin *t
     return NULL;
 }
 
-/* Tries one built-in table (NULL: none), with the descriptors over it. What is missed on the way counts only if it is taken. */
 static struct error *try_layout(struct clr *clr, const struct layout_builtin *table, const struct descriptors *descriptors)
 {
     struct gaps *gaps = clr->gaps;
@@ -260,7 +271,12 @@ struct error *clr_choose_layout(struct clr *clr, const struct descriptors *descr
             take(clr, &candidates[i], build);
             return NULL;
         }
-        if (first || err == &error_enomem)
+        /* What was not read for want of memory says nothing of a table. */
+        if (err == &error_enomem) {
+            error_destroy(first);
+            return err;
+        }
+        if (first)
             error_destroy(err);
         else
             first = error_prefix(err, "table %s", candidates[i].table ? candidates[i].table->name : "of the dump itself");

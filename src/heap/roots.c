@@ -7,6 +7,7 @@
 #include "clr/object.h"
 #include "clr/stack_roots.h"
 #include "heap/stack_words.h"
+#include "target/images.h"
 
 struct root_reader {
     struct clr *clr;
@@ -160,9 +161,16 @@ static struct error *add_precise(struct root_reader *r, const struct clr_thread 
     struct stack stack;
     struct error *err;
 
-    TRY(stack_walk(r->clr, thread, native, &stack));
-    err = stack_roots_find(r->clr, thread, &stack, &found);
-    *whole_ret = !err && !found.broken;
+    /* Without the files that the code came from, a stack is searched word by word: more roots, none less. */
+    images_probe_begin();
+    err = stack_walk(r->clr, thread, native, &stack);
+    if (!err) {
+        err = stack_roots_find(r->clr, thread, &stack, &found);
+        if (err) stack_deinit(&stack);
+    }
+    images_probe_end();
+    if (err) return err;
+    *whole_ret = !found.broken;
     for (size_t i = 0; *whole_ret && !err && i < found.list.count; i++) {
         const struct stack_root *at = &found.list.data[i];
         struct root root = { .kind = ROOT_STACK, .addr = at->addr, .os_id = thread->os_id, .handle_kind = at->reg };
@@ -174,7 +182,7 @@ static struct error *add_precise(struct root_reader *r, const struct clr_thread 
         if (at->frame != STACK_ROOT_NO_FRAME) root.type_addr = stack.frames.data[at->frame].method_desc_addr;
         err = add_root(r, root);
     }
-    if (!err) stack_roots_deinit(&found);
+    stack_roots_deinit(&found);
     stack_deinit(&stack);
     return err;
 }

@@ -180,6 +180,21 @@ const struct dump_range *dump_range_at(const struct dump *dump, uint64_t addr)
     return range;
 }
 
+size_t dump_range_from(const struct dump *dump, uint64_t addr)
+{
+    size_t low = 0, high = dump->ranges.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (dump->ranges.data[middle].end <= addr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 const struct dump_file_map *dump_file_map_at(const struct dump *dump, uint64_t addr)
 {
     const struct dump_file_map *map;

@@ -104,6 +104,8 @@ void dump_close(struct dump *dump);
 
 /* The range that holds `addr`, NULL if none. */
 const struct dump_range *dump_range_at(const struct dump *dump, uint64_t addr);
+/* Index of the first range that ends behind `addr`; the number of ranges when none does. */
+size_t dump_range_from(const struct dump *dump, uint64_t addr);
 const struct dump_file_map *dump_file_map_at(const struct dump *dump, uint64_t addr);
 
 extern const struct dump_format dump_format_elf_core;

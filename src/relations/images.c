@@ -26,22 +26,6 @@ static struct error *images_begin(struct session *session, const struct request 
     return NULL;
 }
 
-/* Index of the first range that ends behind `addr`. */
-static size_t range_from(const struct dump *dump, uint64_t addr)
-{
-    size_t low = 0, high = dump->ranges.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (dump->ranges.data[middle].end <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* What of it can be shared with other processes and what cannot, as far as the dump describes it; of a running process also what
  * was written. */
 static void fill_memory(const struct images_cursor *cursor, const struct target_module *module, struct value *row)
@@ -51,7 +35,7 @@ static void fill_memory(const struct images_cursor *cursor, const struct target_
     /* Files end where they end, mappings with a page. */
     uint64_t end = (module->end + PAGE - 1) & ~(uint64_t)(PAGE - 1), shared = 0, private = 0;
 
-    for (size_t i = range_from(dump, module->base); i < dump->ranges.count && dump->ranges.data[i].start < end; i++) {
+    for (size_t i = dump_range_from(dump, module->base); i < dump->ranges.count && dump->ranges.data[i].start < end; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
         uint64_t from = range->start > module->base ? range->start : module->base;
         uint64_t to = range->end < end ? range->end : end;

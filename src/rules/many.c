@@ -9,7 +9,7 @@
 #include "rules/holder.h"
 #include "session/session.h"
 
-enum { OBJECTS_MAX = 1 << 24, CLAIMS = 4096, DOMINATORS_MAX = 6 };
+enum { OBJECTS_MAX = 1 << 24, CLAIMS = 4096, DOMINATORS_MAX = 6, OLD_TENTHS = 9 };
 
 /* ---- which ones ---- */
 
@@ -93,6 +93,19 @@ uint64_t count_old(const struct gc_heaps *heaps, const uint64_t *addrs, size_t c
         }
     }
     return old;
+}
+
+struct error *many_tell_old(struct many_found *found, struct finding *finding, uint64_t proven, const char *meaning)
+{
+    const struct gc_heaps *heaps;
+    uint64_t old;
+
+    TRY(session_gc_heaps(found->session, &heaps));
+    old = count_old(heaps, found->live.data, found->live.count);
+    finding_evidence(finding, finding_text(found->findings, "%s of them are in generation 2: %s",
+                                           finding_number(found->findings, old), meaning));
+    if (found->held >= proven && old * 10 >= found->live.count * OLD_TENTHS) finding->certainty = CERTAINTY_PROVEN;
+    return NULL;
 }
 
 bool findings_tell_of(const struct findings *findings, const char *type)

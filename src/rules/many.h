@@ -56,6 +56,9 @@ struct error *many_run(struct session *session, struct findings *findings, const
 bool findings_tell_of(const struct findings *findings, const char *type);
 /* How many of the list lie in generation 2, LOH or POH: they outlived GCs. */
 uint64_t count_old(const struct gc_heaps *heaps, const uint64_t *addrs, size_t count);
+/* Tells how many of the live ones outlived GCs ("...in generation 2: `meaning`"); proven when nearly all did and `proven` are held.
+ */
+struct error *many_tell_old(struct many_found *found, struct finding *finding, uint64_t proven, const char *meaning);
 /* Marks a sample of the objects as explained (struct finding.claims). */
 void finding_claim_many(struct finding *finding, const uint64_t *addrs, size_t count);
 /* What they lead to, which is never less than what they retain, and found much faster. Errors: out of memory, cancelled, no heap.

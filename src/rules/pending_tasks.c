@@ -11,7 +11,7 @@
 #include "rules/many.h"
 #include "session/session.h"
 
-enum { PENDING_MIN = 500, PENDING_PROVEN = 900, OLD_TENTHS = 9 };
+enum { PENDING_MIN = 500, PENDING_PROVEN = 900 };
 
 static const char *const types[] = { "System.Threading.Tasks.TaskCompletionSource",
                                      "System.Threading.Tasks.TaskCompletionSource<*>", NULL };
@@ -32,15 +32,8 @@ static bool is_pending(struct clr *clr, uint64_t addr)
 
 static struct error *tell(struct many_found *found, struct finding *finding, bool *drop_ret)
 {
-    const struct gc_heaps *heaps;
-    uint64_t old;
-
     (void)drop_ret;
-    TRY(session_gc_heaps(found->session, &heaps));
-    old = count_old(heaps, found->live.data, found->live.count);
-    finding_evidence(finding, finding_text(found->findings, "%s of them are in generation 2: they have waited for long",
-                                           finding_number(found->findings, old)));
-    if (found->held >= PENDING_PROVEN && old * 10 >= found->live.count * OLD_TENTHS) finding->certainty = CERTAINTY_PROVEN;
+    TRY(many_tell_old(found, finding, PENDING_PROVEN, "they have waited for long"));
     finding_look(finding, "async");
     return awaiting_tell(found, finding, "_task");
 }

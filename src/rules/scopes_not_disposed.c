@@ -10,7 +10,7 @@
 #include "session/session.h"
 
 /* Requests in flight are hundreds at most in a process that is not overloaded. */
-enum { SCOPES_MIN = 200, SCOPES_PROVEN = 400, OLD_TENTHS = 9 };
+enum { SCOPES_MIN = 200, SCOPES_PROVEN = 400 };
 
 static const char *const types[] = { "Microsoft.Extensions.DependencyInjection.ServiceLookup.ServiceProviderEngineScope", NULL };
 static const struct call_pattern calls[] = {
@@ -28,16 +28,8 @@ static bool is_open(struct clr *clr, uint64_t addr)
 
 static struct error *tell(struct many_found *found, struct finding *finding, bool *drop_ret)
 {
-    const struct gc_heaps *heaps;
-    uint64_t old;
-
     (void)drop_ret;
-    TRY(session_gc_heaps(found->session, &heaps));
-    old = count_old(heaps, found->live.data, found->live.count);
-    finding_evidence(finding, finding_text(found->findings, "%s of them are in generation 2: older than a request",
-                                           finding_number(found->findings, old)));
-    if (found->held >= SCOPES_PROVEN && old * 10 >= found->live.count * OLD_TENTHS) finding->certainty = CERTAINTY_PROVEN;
-    return NULL;
+    return many_tell_old(found, finding, SCOPES_PROVEN, "older than a request");
 }
 
 static const struct many scopes = {

@@ -44,28 +44,12 @@ bool windows_heap_add_part(struct windows_heap_reader *r, uint64_t start, uint64
     return true;
 }
 
-/* Index of the first range that ends behind `addr`. */
-static size_t range_from(const struct dump *dump, uint64_t addr)
-{
-    size_t low = 0, high = dump->ranges.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (dump->ranges.data[middle].end <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 uint64_t windows_committed(const struct target *target, uint64_t start, uint64_t end)
 {
     const struct dump *dump = target->dump;
     uint64_t sum = 0;
 
-    for (size_t i = range_from(dump, start); i < dump->ranges.count && dump->ranges.data[i].start < end; i++) {
+    for (size_t i = dump_range_from(dump, start); i < dump->ranges.count && dump->ranges.data[i].start < end; i++) {
         const struct dump_range *range = &dump->ranges.data[i];
         uint64_t from = range->start > start ? range->start : start, to = range->end < end ? range->end : end;
 
